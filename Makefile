@@ -1,0 +1,29 @@
+# `make` alone lists the targets.
+.DEFAULT_GOAL := help
+VENV := target/venv
+export AWS_EC2_METADATA_DISABLED := true
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## the proxy on this machine, with a demo upstream and a demo page; no account needed
+	@python3 examples/demo/run.py
+
+test: ## everything: format, lints, unit tests, templates, the function under the emulator, a browser
+	@python3 tests/run.py
+
+check: ## the fast part of `make test`: no network, no services
+	@python3 tests/run.py --fast
+
+deploy: ## build and deploy one stage: make deploy ENV=dev
+	sam build --config-env $(or $(ENV),dev)
+	sam deploy --config-env $(or $(ENV),dev)
+
+# SAM calls this for the function named ProxyFunction (BuildMethod: makefile).
+# The configuration travels beside the binary: one deployment is one version of both.
+build-ProxyFunction:
+	cargo lambda build --release --bin proxy $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
+	cp $${CARGO_TARGET_DIR:-target}/lambda/proxy/bootstrap $(ARTIFACTS_DIR)/
+	cp countersign.yaml $(ARTIFACTS_DIR)/
+
+.PHONY: help run test check deploy build-ProxyFunction

@@ -1,0 +1,67 @@
+//! The proxy function: API Gateway hands in a request, and gets an answer.
+//!
+//! Wires and runs; decides nothing. What cannot start says why on standard
+//! error and ends, and Lambda tries a fresh start with the next request.
+
+use std::convert::Infallible;
+use std::panic::PanicHookInfo;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use countersign::config;
+use countersign::config::env::Env;
+use countersign::proxy::Proxy;
+use countersign::wire::lambda::{self, Answer};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::value::RawValue;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(say_where));
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("countersign cannot run:\n{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), String> {
+    let proxy = config::start(Env::read(variable)?).await?;
+    let proxy = &proxy;
+    let service = service_fn(async move |event| answer(proxy, event).await);
+    lambda_runtime::run(service).await.map_err(|error| error.to_string())
+}
+
+/// One event, one answer, whatever the event is.
+async fn answer(proxy: &Proxy, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Infallible> {
+    let LambdaEvent { payload, context } = event;
+    let now = now();
+    let (response, form) = match lambda::request(payload.get(), &context.request_id) {
+        Ok((request, form)) => {
+            drop(payload);
+            (proxy.handle(request, now, lambda::patience(context.deadline(), now)).await, form)
+        }
+        Err(problem) => (proxy.refuse(&problem, &context.request_id, now), lambda::Form::Rest),
+    };
+    Ok(Answer::new(response, form))
+}
+
+/// A panic's own words could quote a value; its place cannot.
+fn say_where(panic: &PanicHookInfo<'_>) {
+    match panic.location() {
+        Some(place) => eprintln!("panic at {place}"),
+        None => eprintln!("panic"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that asks for the time")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,215 @@
+//! From the file as it is written, and checked, to something that runs.
+//!
+//! Nothing is judged here: `check` has found every flaw before. Where a name
+//! leads nowhere all the same, that is a bug of ours and is said so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use regex_lite::Regex;
+
+use super::declared::{self, Declared};
+use super::fields::{Names, Value as Field};
+use crate::credential::{self, Credential};
+use crate::proxy::authorize::{Class, Policy};
+use crate::proxy::cors::Cors;
+use crate::proxy::forward::Upstream;
+use crate::proxy::headers::Allowed;
+use crate::proxy::route::{METHODS, Pattern, RouteKey, Routes, Template};
+use crate::proxy::validate::{MediaRange, Rules};
+use crate::proxy::Route;
+use crate::secret::SecretRef;
+use crate::secret::vault::Wanted;
+
+/// API Gateway hangs up after 29 s; we say what happened before it does.
+const TIMEOUT: Duration = Duration::from_secs(25);
+/// One stale connection, or one hiccup, is no reason to bother a caller.
+const RETRIES: u8 = 1;
+/// The longest body of a request that declares no other.
+const REQUEST_BYTES: usize = 1 << 20;
+/// The longest answer of a route that declares no other: as base64 it still
+/// fits into the 6 MB that Lambda lets through.
+const RESPONSE_BYTES: usize = 4 << 20;
+
+/// All that a file declares, ready to run once the secrets are there.
+pub struct Blueprint {
+    /// Which pages may call.
+    pub cors: Cors,
+    /// What may be called.
+    pub routes: Routes,
+    /// The secrets that routes need, and what each must look like.
+    pub wanted: Vec<Wanted>,
+    /// The hosts that may be at private addresses.
+    pub private_hosts: BTreeSet<String>,
+}
+
+/// What a checked declaration does not say, although it must.
+type Gap = String;
+
+impl Blueprint {
+    /// Puts together what a checked file declares.
+    pub fn new(declared: Declared) -> Result<Self, Gap> {
+        let wanted = wanted(&declared)?;
+        let private_hosts = declared.upstreams.values().filter(|upstream| upstream.dangerous_private_network);
+        let private_hosts = private_hosts.filter_map(|upstream| Some(upstream.url.as_ref()?.0.host().to_owned())).collect();
+        let mut upstreams = BTreeMap::new();
+        for (name, upstream) in declared.upstreams {
+            let timeout = upstream.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.0);
+            upstreams.insert(name.clone(), (Arc::new(build_upstream(name, upstream)?), timeout));
+        }
+        let classes: BTreeMap<String, Class> = declared
+            .callers
+            .into_iter()
+            .map(|(name, caller)| (name.clone(), Class { name, anonymous: caller.anonymous }))
+            .collect();
+        let mut routes = Vec::new();
+        for (key, route) in declared.routes {
+            let (upstream, timeout) = lookup(&upstreams, route.upstream.as_deref())?;
+            let policy = build_policy(&route.allow, &classes)?;
+            let pattern = key.0.pattern().clone();
+            routes.push((pattern, build_route(key.0, route, policy, (Arc::clone(upstream), *timeout))?));
+        }
+        Ok(Self { cors: build_cors(declared.cors), routes: Routes::new(routes), wanted, private_hosts })
+    }
+}
+
+fn lookup<'m, V>(map: &'m BTreeMap<String, V>, name: Option<&str>) -> Result<&'m V, Gap> {
+    name.and_then(|name| map.get(name)).ok_or_else(|| format!("`{}` is not declared", name.unwrap_or_default()))
+}
+
+fn build_cors(declared: Option<declared::Cors>) -> Cors {
+    let declared = declared.unwrap_or_default();
+    let origins = declared.origins.into_iter().map(|origin| origin.0).collect();
+    Cors::new(origins, declared.credentials, declared.max_age.map(|age| age.0))
+}
+
+fn build_policy(allow: &[String], classes: &BTreeMap<String, Class>) -> Result<Policy, Gap> {
+    let allowed: Result<Vec<Class>, Gap> = allow.iter().map(|name| lookup(classes, Some(name)).cloned()).collect();
+    allowed.map(Policy::new)
+}
+
+fn build_upstream(name: String, declared: declared::Upstream) -> Result<Upstream, Gap> {
+    let Some(base) = declared.url else { return Err(format!("upstream `{name}` has no url")) };
+    let mut headers = HeaderMap::new();
+    for (name, value) in &declared.headers {
+        headers.insert(header_name(name)?, header_value(name, value)?);
+    }
+    let recipes = declared.credential.map(|recipes| recipes.0).unwrap_or_default();
+    Ok(Upstream {
+        name,
+        base: base.0,
+        credentials: recipes.into_iter().map(build_credential).collect::<Result<_, _>>()?,
+        headers,
+        retries: declared.retries.unwrap_or(RETRIES),
+        guard: OnceLock::new(),
+    })
+}
+
+fn build_credential(declared: declared::Credential) -> Result<Credential, Gap> {
+    use declared::Credential as D;
+    Ok(match declared {
+        D::Bearer(secret) => Credential::Bearer(secret.0),
+        D::Basic { username, password } => {
+            Credential::Basic { username: build_value(username), password: build_value(password) }
+        }
+        D::Header { name, value } => Credential::Header(header_name(&name)?, build_value(value)),
+        D::Query { name, value } => Credential::Query(name, build_value(value)),
+        D::Cookie { name, value } => Credential::Cookie(name, build_value(value)),
+        D::Path { param, value } => Credential::Path(param, build_value(value)),
+    })
+}
+
+fn build_value(field: Field) -> credential::Value {
+    match field {
+        Field::Text(text) => credential::Value::Text(text),
+        Field::Secret { secret, format } => credential::Value::Secret { secret, format },
+    }
+}
+
+fn build_route(
+    key: RouteKey,
+    declared: declared::Route,
+    policy: Policy,
+    (upstream, timeout): (Arc<Upstream>, Duration),
+) -> Result<Route, Gap> {
+    let path = match declared.path {
+        Some(path) => path.0,
+        None => own_path(key.pattern())?,
+    };
+    let request = declared.request;
+    Ok(Route {
+        methods: methods(&key, declared.methods.map(|verbs| verbs.into_iter().map(|verb| verb.0.0).collect())),
+        any: key.method().is_none(),
+        keeps_encoded_slash: declared.encoded_slash.is_some(),
+        policy,
+        rules: Rules {
+            query: match request.query {
+                Names::Any => None,
+                Names::These(names) => Some(names),
+            },
+            content_types: request.content_types.map(|types| types.iter().map(|text| MediaRange::new(text)).collect()),
+            max_bytes: request.max_bytes.map_or(REQUEST_BYTES, |size| size.0),
+        },
+        request_headers: build_names(request.headers)?,
+        range: declared.dangerous_range,
+        upstream,
+        path,
+        timeout: declared.timeout.map_or(timeout, |timeout| timeout.0),
+        response_headers: build_names(declared.response.headers)?,
+        max_bytes: declared.response.max_bytes.map_or(RESPONSE_BYTES, |size| size.0),
+        key: key.text().to_owned(),
+    })
+}
+
+fn methods(key: &RouteKey, narrowed: Option<Vec<Method>>) -> Vec<Method> {
+    match key.method() {
+        Some(method) => vec![method],
+        None => narrowed.unwrap_or_else(|| METHODS.to_vec()),
+    }
+}
+
+/// A route without `path` leads to its own path at the upstream.
+fn own_path(pattern: &Pattern) -> Result<Template, Gap> {
+    pattern.to_string().replace("+}", "}").parse()
+}
+
+fn build_names(names: Names) -> Result<Allowed, Gap> {
+    match names {
+        Names::Any => Ok(Allowed::Any),
+        Names::These(names) => names.iter().map(|name| header_name(name)).collect::<Result<_, _>>().map(Allowed::These),
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, Gap> {
+    name.parse().map_err(|_| format!("`{name}` is no header name"))
+}
+
+fn header_value(name: &str, value: &str) -> Result<HeaderValue, Gap> {
+    value.parse().map_err(|_| format!("the value of header `{name}` is not legal"))
+}
+
+/// Each value that some route's credential needs, once for each place it is put into.
+fn wanted(declared: &Declared) -> Result<Vec<Wanted>, Gap> {
+    let mut wanted = Vec::new();
+    let used = declared.routes.values().filter_map(|route| route.upstream.as_deref()).collect::<BTreeSet<_>>();
+    for (_, upstream) in declared.upstreams.iter().filter(|(name, _)| used.contains(name.as_str())) {
+        for recipe in upstream.credential.iter().flat_map(|recipes| &recipes.0) {
+            for (reference, place, always_secret) in build_credential(recipe.clone())?.wants() {
+                let (id, expect) = place_of(declared, reference)?;
+                wanted.push(Wanted { reference: reference.clone(), id, expect, place, always_secret });
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+fn place_of(declared: &Declared, reference: &SecretRef) -> Result<(String, Option<Regex>), Gap> {
+    let (id, expect) = match lookup(&declared.secrets, Some(reference.name()))? {
+        declared::Secret::Id(id) => (id.clone(), None),
+        declared::Secret::Place(place) => (place.id.clone().unwrap_or_default(), place.expect.as_deref()),
+    };
+    let expect = expect.map(Regex::new).transpose().map_err(|error| format!("`expect` of `{reference}`: {error}"))?;
+    Ok((id, expect))
+}

@@ -1,0 +1,259 @@
+//! The file as it is written. The comments here are the manual: the
+//! reference in `docs/` and the JSON Schema for editors are made from them.
+//!
+//! Nothing is required by these types, so that one missing word does not
+//! hide the next flaw: what must be there is said in `check`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use validator::Validate;
+
+use super::fields::{Duration, Names, OneOrMany, Parsed, Size, Value};
+use crate::proxy::cors::OriginPattern;
+use crate::proxy::forward::BaseUrl;
+use crate::proxy::route::{RouteKey, Template, Verb};
+use crate::secret::SecretRef;
+
+/// `countersign.yaml`: who may call what, and with which credential we call on.
+/// Everything is denied unless it is declared here.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    /// The version of this grammar: `1`.
+    #[validate(range(min = 1, max = 1, message = "this version of the grammar is not known; write `version: 1`"))]
+    pub version: Option<u32>,
+    /// Where each secret is kept: our name for it, and its name or ARN in AWS Secrets Manager.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
+    /// The third-party APIs that routes lead to.
+    #[serde(default)]
+    pub upstreams: BTreeMap<String, Upstream>,
+    /// Which web pages may call. Without it, none may.
+    pub cors: Option<Cors>,
+    /// Who calls. Routes name the callers that they are open to.
+    #[serde(default)]
+    pub callers: BTreeMap<String, Caller>,
+    /// Usage plans that callers are put in.
+    #[serde(default)]
+    pub plans: BTreeMap<String, Plan>,
+    /// What may be called: a method and a path of ours, in API Gateway's notation.
+    /// `{name}` stands for one segment, `{name+}` for the rest of the path, `ANY` for every method.
+    /// An exact segment wins over `{name}`, that over `{name+}`.
+    #[serde(default)]
+    pub routes: BTreeMap<Parsed<RouteKey>, Route>,
+}
+
+/// Where a secret is kept.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SecretPlace {
+    /// Its name or ARN in AWS Secrets Manager.
+    #[validate(length(min = 1, max = 2048, message = "this names no secret; write its name or ARN in Secrets Manager"))]
+    pub id: Option<String>,
+    /// What its value looks like: a regular expression such as `^ghp_`. A value that does not fit is
+    /// refused at start, which catches a pasted wrong key. For a JSON secret each field that is used is checked.
+    pub expect: Option<String>,
+}
+
+/// A secret: its name or ARN in AWS Secrets Manager, or that with more said about it.
+#[derive(Debug)]
+pub enum Secret {
+    /// Only the name or ARN.
+    Id(String),
+    /// With more said about it.
+    Place(SecretPlace),
+}
+
+/// A third-party API.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Its base URL, such as `https://api.github.com` or `https://api.example.com/v2`.
+    /// No request can move its scheme, host, port or base path.
+    pub url: Option<Parsed<BaseUrl>>,
+    /// How we prove ourselves: one recipe, or a list of recipes that all apply.
+    pub credential: Option<OneOrMany<Credential>>,
+    /// Headers that we set, over the caller's. No secrets: those belong in `credential`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// How long the whole call may take, retries included. Never past the invocation's own deadline. Default: `25s`.
+    pub timeout: Option<Duration>,
+    /// How often a call that failed is tried again, with jittered backoff within `timeout`: when no answer came, or
+    /// on 502, 503 and 504; only GET, HEAD, PUT and DELETE (RFC 9110 §9.2.2). Default: `1`.
+    #[validate(range(max = 5, message = "more than 5 retries make an outage worse; write 0 to 5"))]
+    pub retries: Option<u8>,
+    /// Accepts an `http://` URL. The credential then crosses the network in the clear: for a private network only.
+    #[serde(default)]
+    pub dangerous_plain_http: bool,
+    /// Lets the URL's host be at a private, loopback, link-local or metadata address. Whoever controls that
+    /// name's DNS then chooses which of your machines receives the credential.
+    #[serde(default)]
+    pub dangerous_private_network: bool,
+}
+
+/// How we prove ourselves to an upstream.
+///
+/// A field that always holds a secret takes its reference bare (`bearer: github.token`); one that may hold either
+/// takes text, or `{secret: github.token}`, or with words around it `{secret: github.token, format: "Token {}"}`.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Credential {
+    /// `Authorization: Bearer …` (RFC 6750 §2.1).
+    Bearer(Parsed<SecretRef>),
+    /// `Authorization: Basic …`, put together and encoded here (RFC 7617 §2).
+    Basic {
+        /// The user name.
+        username: Value,
+        /// The password.
+        password: Value,
+    },
+    /// Any header.
+    Header {
+        /// Its name, such as `X-Api-Key`.
+        name: String,
+        /// Its value.
+        value: Value,
+    },
+    /// One query parameter, percent-encoded. It takes the place of the caller's.
+    Query {
+        /// Its name, such as `access_token`.
+        name: String,
+        /// Its value.
+        value: Value,
+    },
+    /// One cookie (RFC 6265 §4.2).
+    Cookie {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Value,
+    },
+    /// A part of the upstream's path, such as the token in `/bot{token}/sendMessage`.
+    Path {
+        /// The name that stands in braces in the `path` of the routes.
+        param: String,
+        /// Its value.
+        value: Value,
+    },
+}
+
+/// Which web pages may call (Fetch standard, CORS protocol). An origin is no identity:
+/// programs other than browsers can claim any.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    /// Origins such as `https://app.example.com`; `https://*.preview.example.com` stands for any one label in
+    /// the place of the star; `"*"` for every page of the web, only without `credentials`.
+    #[serde(default)]
+    #[validate(length(min = 1, message = "no page may call; name at least one origin, or remove `cors`"))]
+    pub origins: Vec<Parsed<OriginPattern>>,
+    /// Whether pages may call with the browser's credentials mode `include`. Cookies never go upstream either way.
+    #[serde(default)]
+    pub credentials: bool,
+    /// How long a browser may remember the answer to a preflight. Browsers cap it (Chromium: `2h`).
+    pub max_age: Option<Duration>,
+}
+
+/// Somebody who calls.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Caller {
+    /// Anybody, without proof of who they are.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// The usage plan that these callers are put in.
+    pub plan: Option<String>,
+}
+
+/// How much callers of a plan may call.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Requests per second, in the long run.
+    #[validate(range(min = 1, message = "nobody could call; write a rate of at least 1"))]
+    pub rate: Option<u32>,
+    /// Requests at once.
+    #[validate(range(min = 1, message = "nobody could call; write a burst of at least 1"))]
+    pub burst: Option<u32>,
+    /// Requests per day, week or month: `10000/day`.
+    pub quota: Option<super::fields::Quota>,
+}
+
+/// One method and path of ours that may be called.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Narrows `ANY` to these methods. A route that serves GET serves HEAD too (RFC 9110 §9.1).
+    #[validate(length(min = 1, message = "the route has no method; name at least one, or remove `methods`"))]
+    pub methods: Option<Vec<Parsed<Verb>>>,
+    /// The callers that the route is open to.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// The upstream that it leads to.
+    pub upstream: Option<String>,
+    /// The path there; `{name}` takes the value of the route's parameter, percent-encoded. Default: the route's own path.
+    pub path: Option<Parsed<Template>>,
+    /// What may be sent.
+    #[serde(default)]
+    pub request: Request,
+    /// What comes back.
+    #[serde(default)]
+    pub response: Response,
+    /// How long the whole call may take, instead of the upstream's `timeout`.
+    pub timeout: Option<Duration>,
+    /// `keep` lets `%2F` stay within one segment, as npm's scoped packages need it. Otherwise it is refused.
+    pub encoded_slash: Option<EncodedSlash>,
+    /// Lets `range` requests through. The two halves of an echoed secret, asked for one by one, would pass the guard.
+    #[serde(default)]
+    pub dangerous_range: bool,
+}
+
+/// What to do with `%2F` in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum EncodedSlash {
+    /// It stays within its segment, and goes upstream as `%2F`.
+    Keep,
+}
+
+/// What a caller may send.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The query parameters that may be sent; others are refused. `any`: all but the credential's own.
+    #[serde(default)]
+    pub query: Names,
+    /// The headers that go upstream, next to `accept`, `accept-language`, `content-type` and `if-*`; others are
+    /// dropped. `any`: all but the credential's own and those that never cross.
+    #[serde(default)]
+    pub headers: Names,
+    /// The types that a body may have, such as `application/json`; others are refused. Default: any.
+    #[validate(length(min = 1, message = "no body could be sent; name at least one type, or remove `content_types`"))]
+    pub content_types: Option<Vec<String>>,
+    /// The longest body. Default: `1MiB`.
+    pub max_bytes: Option<Size>,
+}
+
+/// What a caller gets back.
+#[derive(Debug, Default, Deserialize, Validate)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Response {
+    /// The headers that come back, next to `content-type`, `content-language`, `cache-control`, `etag`,
+    /// `last-modified` and `retry-after`; others are dropped. `any`: all but those that never cross.
+    #[serde(default)]
+    pub headers: Names,
+    /// The longest body. Default: `4MiB`. Lambda itself ends at 6 MB.
+    pub max_bytes: Option<Size>,
+}

@@ -1,0 +1,96 @@
+//! What the environment says. It comes in through a closure, so that a test
+//! needs no environment, and is read in `bin/` only.
+
+use std::path::PathBuf;
+
+use crate::secret::aws::Account;
+
+/// The environment of a function, read and judged once.
+pub struct Env {
+    /// `COUNTERSIGN_CONFIG`: the file, relative to the working directory.
+    pub config: PathBuf,
+    /// `COUNTERSIGN_EXTRA_CA`: a PEM file of further roots.
+    pub extra_ca: Option<PathBuf>,
+    /// Where the secrets are.
+    pub secrets: Secrets,
+}
+
+/// Where the secrets are.
+pub enum Secrets {
+    /// In AWS Secrets Manager.
+    Aws(Account),
+    /// In a file on this laptop.
+    File(PathBuf),
+}
+
+impl Env {
+    /// Reads the environment, or says what it lacks.
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let var = |name: &str| var(name).filter(|value| !value.is_empty());
+        let path = |name: &str| var(name).map(PathBuf::from);
+        Ok(Self {
+            config: path("COUNTERSIGN_CONFIG").unwrap_or_else(|| PathBuf::from("countersign.yaml")),
+            extra_ca: path("COUNTERSIGN_EXTRA_CA"),
+            secrets: secrets(&var)?,
+        })
+    }
+}
+
+/// A file of secrets is for a laptop: set by mistake in a deployed function,
+/// it must not quietly win over Secrets Manager.
+fn secrets(var: &impl Fn(&str) -> Option<String>) -> Result<Secrets, String> {
+    let local = var("COUNTERSIGN_LOCAL").is_some_and(|value| value == "true");
+    match var("COUNTERSIGN_SECRETS_FILE") {
+        Some(path) if local => Ok(Secrets::File(path.into())),
+        Some(_) => Err("COUNTERSIGN_SECRETS_FILE is for local runs; set COUNTERSIGN_LOCAL=true too, \
+             or remove it and keep the secrets in AWS Secrets Manager"
+            .to_owned()),
+        None => account(var).map(Secrets::Aws),
+    }
+}
+
+fn account(var: &impl Fn(&str) -> Option<String>) -> Result<Account, String> {
+    let needed = |name: &str| {
+        var(name).ok_or_else(|| {
+            format!(
+                "{name} is not set. Lambda sets it; on a laptop run \
+                 `eval \"$(aws configure export-credentials --format env)\"` and set AWS_REGION, \
+                 or set COUNTERSIGN_SECRETS_FILE and COUNTERSIGN_LOCAL=true"
+            )
+        })
+    };
+    let region = var("AWS_REGION").or_else(|| var("AWS_DEFAULT_REGION"));
+    Ok(Account {
+        region: region.map_or_else(|| needed("AWS_REGION"), Ok)?,
+        access_key_id: needed("AWS_ACCESS_KEY_ID")?,
+        secret_access_key: needed("AWS_SECRET_ACCESS_KEY")?,
+        session_token: var("AWS_SESSION_TOKEN"),
+        endpoint: var("AWS_ENDPOINT_URL_SECRETS_MANAGER").or_else(|| var("AWS_ENDPOINT_URL")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(set: &[(&str, &str)]) -> Result<Env, String> {
+        let find = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Env::read(find)
+    }
+
+    #[test]
+    fn a_file_of_secrets_is_for_local_runs_only() {
+        let file = ("COUNTERSIGN_SECRETS_FILE", "secrets.json");
+        assert!(read(&[file]).is_err());
+        assert!(read(&[file, ("COUNTERSIGN_LOCAL", "false")]).is_err());
+        assert!(matches!(read(&[file, ("COUNTERSIGN_LOCAL", "true")]).unwrap().secrets, Secrets::File(_)));
+    }
+
+    #[test]
+    fn what_lambda_sets_is_missed_by_name() {
+        let message = read(&[("AWS_REGION", "eu-west-1")]).err().unwrap();
+        assert!(message.starts_with("AWS_ACCESS_KEY_ID is not set"), "{message}");
+        let keys = [("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b"), ("AWS_REGION", "")];
+        assert!(read(&keys).err().unwrap().starts_with("AWS_REGION is not set"));
+    }
+}

@@ -1,0 +1,44 @@
+//! The cold start: from the environment to a proxy that can answer.
+
+use std::path::Path;
+
+use super::build::Blueprint;
+use super::env::{Env, Secrets};
+use crate::proxy::Proxy;
+use crate::proxy::audit::Trail;
+use crate::secret::Vault;
+use crate::secret::aws::SecretsManager;
+use crate::secret::vault::Source;
+use crate::wire::client::{Client, Reach, Roots};
+
+/// Reads the file and the secrets. The error says all that is in the way,
+/// and no value of a secret.
+pub async fn start(env: Env) -> Result<Proxy, String> {
+    let plan = plan(&env.config)?;
+    let roots = Roots::new(env.extra_ca.as_deref())?;
+    let source = match env.secrets {
+        Secrets::Aws(account) => Source::Aws(SecretsManager::new(account, Client::new(&roots, Reach::Anywhere)?)),
+        Secrets::File(path) => Source::File(path),
+    };
+    // The client is built while Secrets Manager thinks.
+    let reading = Vault::open(&plan.wanted, &source);
+    let building = async { Client::new(&roots, Reach::Public { except: plan.private_hosts.clone() }) };
+    let (vault, client) = tokio::join!(reading, building);
+    let vault = vault.map_err(|refusals| lines(&refusals))?;
+    Ok(Proxy { cors: plan.cors, routes: plan.routes, vault, client: client?, trail: Trail::Stdout })
+}
+
+/// Reads and checks the file.
+pub fn plan(path: &Path) -> Result<Blueprint, String> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    let declared = super::read(&text).map_err(|flaws| {
+        let flaws: Vec<String> = flaws.iter().map(|flaw| format!("{name}:{flaw}")).collect();
+        lines(&flaws)
+    })?;
+    Blueprint::new(declared).map_err(|gap| format!("{name}: {gap}; `countersign check` should have said so, please report it"))
+}
+
+fn lines(items: &[impl std::fmt::Display]) -> String {
+    items.iter().map(|item| format!("  {item}\n")).collect()
+}

@@ -1,0 +1,162 @@
+//! The last stage: one line for each request, whatever became of it.
+//!
+//! A record names the secrets that were used, and their versions. It holds
+//! no value, no header but the origin, no query and no body, so that it can
+//! be kept for years and read by many.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use http::{Method, header};
+use serde::Serialize;
+
+use super::Route;
+use super::authorize::Grant;
+use super::forward::Effort;
+use super::guard::Leaks;
+use crate::credential::Used;
+use crate::wire::{Problem, Request, Response};
+
+/// Where records go. A closed set, so an enum and not a trait.
+pub enum Trail {
+    /// A line on standard output, which Lambda takes to CloudWatch Logs.
+    Stdout,
+    /// Kept in memory, for tests.
+    Memory(Mutex<Vec<String>>),
+}
+
+/// What is known of one request, filled in as it passes the stages.
+#[derive(Default, Serialize)]
+pub struct Record<'r> {
+    /// What kind of line this is: `record`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// When it came in (RFC 3339, UTC).
+    time: String,
+    request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key_id: Option<String>,
+    method: String,
+    route: Option<&'r str>,
+    #[serde(skip)]
+    found: Option<&'r Route>,
+    caller: Option<String>,
+    origin: Option<String>,
+    source: String,
+    status: u16,
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    duration_ms: f64,
+    upstream: Option<&'r str>,
+    upstream_status: Option<u16>,
+    upstream_ms: Option<f64>,
+    retries: u8,
+    secrets: Vec<Used>,
+    bytes_in: usize,
+    bytes_out: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leak: Option<Leaks>,
+}
+
+impl<'r> Record<'r> {
+    /// The record of a request that came in at `now`.
+    pub fn open(request: &Request, now: SystemTime) -> Self {
+        let origin = request.headers.get(header::ORIGIN);
+        Self {
+            api_key_id: request.api_key_id.clone(),
+            method: request.method.to_string(),
+            origin: origin.map(|value| shorten(&String::from_utf8_lossy(value.as_bytes()))),
+            source: request.source.clone(),
+            bytes_in: request.body.len(),
+            ..Self::of_nothing(&request.id, now)
+        }
+    }
+
+    /// The record of an event that is no request.
+    pub fn of_nothing(id: &str, now: SystemTime) -> Self {
+        Self {
+            kind: "record",
+            time: humantime::format_rfc3339_millis(now).to_string(),
+            request_id: id.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Notes which route it found.
+    pub fn route(&mut self, route: &'r Route) {
+        self.route = Some(&route.key);
+        self.found = Some(route);
+    }
+
+    /// The route it found.
+    pub fn found(&self) -> Option<&'r Route> {
+        self.found
+    }
+
+    /// Notes to whom the route was granted.
+    pub fn caller(&mut self, grant: &Grant) {
+        self.caller = Some(grant.class().to_owned());
+    }
+
+    /// Notes which secrets are about to be used, and where.
+    pub fn arm(&mut self, upstream: &'r str, used: &[Used]) {
+        self.upstream = Some(upstream);
+        self.secrets = used.to_vec();
+    }
+
+    /// Notes what the upstream took.
+    pub fn effort(&mut self, effort: Effort, took: Duration) {
+        self.upstream_status = effort.status.map(|status| status.as_u16());
+        self.retries = effort.retries;
+        self.upstream_ms = Some(millis(took));
+    }
+
+    /// Notes that secrets had to be cut out of the answer.
+    pub fn leaks(&mut self, leaks: Leaks) {
+        self.leak = Some(leaks).filter(|leaks| !leaks.is_empty());
+    }
+
+    /// Notes why it ended early, and says so to the caller.
+    pub fn problem(&mut self, problem: &Problem) -> Response {
+        self.code = Some(problem.kind().code());
+        self.cause = problem.cause().map(str::to_owned);
+        problem.answer(&self.request_id)
+    }
+
+    /// Notes how it ended. An answer to HEAD loses its body here, whoever made it.
+    pub fn close(&mut self, response: Response, took: Duration) -> Response {
+        let response = if self.method == Method::HEAD.as_str() { response.without_body() } else { response };
+        self.status = response.status().as_u16();
+        self.bytes_out = response.body().len();
+        self.duration_ms = millis(took);
+        response
+    }
+}
+
+impl Trail {
+    /// Leaves a finished record. A standard output that is gone is nothing
+    /// that a request could be blamed for.
+    pub fn leave(&self, record: Record<'_>) {
+        let line = serde_json::to_string(&record).unwrap_or_default();
+        match self {
+            Self::Stdout => drop(writeln!(std::io::stdout().lock(), "{line}")),
+            Self::Memory(lines) => {
+                if let Ok(mut lines) = lines.lock() {
+                    lines.push(line);
+                }
+            }
+        }
+    }
+}
+
+/// Milliseconds, to the microsecond.
+fn millis(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// A browser's origin is short; what is not was made up to fill our logs.
+fn shorten(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(256).collect()
+}

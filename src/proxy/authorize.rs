@@ -1,0 +1,83 @@
+//! Stage 4: may this caller use this route?
+
+use super::identify::{Caller, Proof};
+use crate::wire::Problem;
+use crate::wire::problem::Kind;
+
+/// Who may use a route: a list of caller classes, first fit first.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    classes: Vec<Class>,
+}
+
+/// A kind of caller that the file declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Its name in the file.
+    pub name: String,
+    /// Whether nothing has to be proven.
+    pub anonymous: bool,
+}
+
+/// Proof that a caller may use a route, once. Only [`Policy::authorize`]
+/// makes one, and no credential is injected without one.
+///
+/// A grant is used up by the request that it was given for:
+///
+/// ```compile_fail
+/// fn twice(grant: countersign::proxy::authorize::Grant) -> [countersign::proxy::authorize::Grant; 2] {
+///     [grant.clone(), grant]
+/// }
+/// ```
+///
+/// and cannot be made up:
+///
+/// ```compile_fail
+/// let grant = countersign::proxy::authorize::Grant { class: "website".to_owned() };
+/// ```
+#[derive(Debug)]
+pub struct Grant {
+    class: String,
+}
+
+impl Policy {
+    /// Open to these classes of caller.
+    pub fn new(classes: Vec<Class>) -> Self {
+        Self { classes }
+    }
+
+    /// Grants the route to a caller who fits one of its classes.
+    pub fn authorize(&self, caller: &Caller) -> Result<Grant, Problem> {
+        let fits = |class: &&Class| match caller.proof() {
+            Proof::None => class.anonymous,
+        };
+        match self.classes.iter().find(fits) {
+            Some(class) => Ok(Grant { class: class.name.clone() }),
+            None => Err(Problem::new(Kind::TokenMissing, "this route is open to callers who show a token")),
+        }
+    }
+}
+
+impl Grant {
+    /// The class of caller that it was granted to.
+    pub fn class(&self) -> &str {
+        &self.class
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::identify::identify;
+    use crate::proxy::tests::request;
+
+    #[test]
+    fn a_route_is_open_to_the_classes_it_names() {
+        let nobody = identify(&request("GET", "/"));
+        let class = |name: &str, anonymous| Class { name: name.to_owned(), anonymous };
+        let open = Policy::new(vec![class("workspace", false), class("website", true)]);
+        assert_eq!(open.authorize(&nobody).unwrap().class(), "website");
+        let closed = Policy::new(vec![class("workspace", false)]);
+        assert_eq!(closed.authorize(&nobody).unwrap_err().kind(), Kind::TokenMissing);
+    }
+}

@@ -1,0 +1,236 @@
+//! Stage 7: sends the armed request, with patience and not without end.
+//!
+//! The upstream's host, scheme, port and base path are the file's; no request
+//! moves them. Nothing is followed, nothing is half delivered: an answer is
+//! whole, or it is a problem.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::str::FromStr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+
+use super::guard::{Guard, Reply};
+use super::inject::Outbound;
+use crate::credential::Credential;
+use crate::wire::Problem;
+use crate::wire::client::{Client, Failure};
+use crate::wire::problem::Kind;
+
+/// The first pause before a retry; each further one is twice as long.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// A third-party API that routes lead to.
+pub struct Upstream {
+    /// Its name in the file.
+    pub name: String,
+    /// Where it is.
+    pub base: BaseUrl,
+    /// How we prove ourselves to it: all of these apply.
+    pub credentials: Vec<Credential>,
+    /// Headers that we set, over the caller's.
+    pub headers: HeaderMap,
+    /// How often an idempotent call that failed is tried again.
+    pub retries: u8,
+    /// What its answers are searched for, made when the first one is awaited.
+    pub guard: OnceLock<Guard>,
+}
+
+/// How long a call may take, and how much may come back.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// When it must be over.
+    pub deadline: Instant,
+    /// The whole time it had, for the caller to be told.
+    pub timeout: Duration,
+    /// The longest answer, in bytes.
+    pub max_bytes: usize,
+}
+
+/// What a call cost.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// How often it was tried again.
+    pub retries: u8,
+    /// The upstream's last status.
+    pub status: Option<StatusCode>,
+}
+
+impl Upstream {
+    /// Sends a request and waits for the whole answer, within `limits`.
+    pub async fn forward(
+        &self,
+        outbound: Outbound,
+        client: &Client,
+        limits: Limits,
+        effort: &mut Effort,
+    ) -> Result<Reply, Problem> {
+        let again = if is_idempotent(&outbound.method) { self.retries } else { 0 };
+        loop {
+            let attempt = client.send(outbound.request(), outbound.url.clone(), limits.max_bytes);
+            let outcome = timeout_at(limits.deadline, attempt).await.map_err(|_| too_late(limits.timeout))?;
+            effort.status = outcome.as_ref().ok().map(Response::status);
+            let left = again.saturating_sub(effort.retries);
+            match pause(&outcome, &outbound, effort.retries).filter(|_| 0 < left) {
+                Some(pause) if Instant::now() + pause < limits.deadline => sleep(pause).await,
+                _ => return self.reply(outcome, outbound, limits),
+            }
+            effort.retries += 1;
+        }
+    }
+
+    fn reply(
+        &self,
+        outcome: Result<Response<Bytes>, Failure>,
+        outbound: Outbound,
+        limits: Limits,
+    ) -> Result<Reply, Problem> {
+        let response = outcome.map_err(|failure| problem(failure, limits.max_bytes))?;
+        check_status(response.status(), outbound.range)?;
+        let guard = self.guard.get_or_init(|| Guard::new(&outbound.needles)).clone();
+        Ok(Reply::new(response, guard))
+    }
+}
+
+impl Outbound {
+    fn request(&self) -> Request<Bytes> {
+        let mut request = Request::new(self.body.clone());
+        *request.method_mut() = self.method.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+
+    /// A number that differs between requests, so that their retries do too.
+    fn salt(&self, attempt: u8) -> u64 {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one((&self.id, attempt))
+    }
+}
+
+/// RFC 9110 §9.2.2: sending it twice does what sending it once does.
+fn is_idempotent(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::PUT, Method::DELETE].contains(method)
+}
+
+/// How long to wait before another try, if one may help.
+fn pause(outcome: &Result<Response<Bytes>, Failure>, outbound: &Outbound, attempt: u8) -> Option<Duration> {
+    match outcome {
+        Err(Failure::Unreachable(_)) => Some(backoff(outbound, attempt)),
+        Err(Failure::Invalid(_) | Failure::TooLarge) => None,
+        Ok(response) => {
+            let passing =
+                [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+            let asked = || retry_after(response.headers()).unwrap_or_default();
+            passing.contains(&response.status()).then(|| backoff(outbound, attempt).max(asked()))
+        }
+    }
+}
+
+/// Doubled each time, with up to half of it taken off, so that callers who
+/// failed together do not come back together.
+fn backoff(outbound: &Outbound, attempt: u8) -> Duration {
+    let whole = BACKOFF * 2_u32.pow(u32::from(attempt.min(8)));
+    let jitter = outbound.salt(attempt) % 500;
+    whole - whole.mul_f64(jitter as f64 / 1000.0)
+}
+
+/// The seconds that an upstream asks us to wait (RFC 9110 §10.2.3).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Only whole, final answers of a kind that API Gateway can pass on.
+fn check_status(status: StatusCode, range: bool) -> Result<(), Problem> {
+    let invalid = |cause: &str| {
+        Err(Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not valid").because(cause))
+    };
+    match status.as_u16() {
+        206 if !range => invalid("206 without a range request"),
+        200..=599 => Ok(()),
+        other => invalid(&format!("status {other}")),
+    }
+}
+
+fn too_late(timeout: Duration) -> Problem {
+    let timeout = humantime::format_duration(Duration::from_millis(timeout.as_millis() as u64));
+    Problem::new(Kind::UpstreamTimeout, format!("the upstream did not answer within {timeout}"))
+}
+
+fn problem(failure: Failure, max_bytes: usize) -> Problem {
+    match failure {
+        Failure::Unreachable(why) => {
+            Problem::new(Kind::UpstreamUnreachable, "the upstream cannot be reached").because(why)
+        }
+        Failure::Invalid(why) => {
+            Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not valid").because(why)
+        }
+        Failure::TooLarge => {
+            let limit = bytesize::ByteSize::b(max_bytes as u64);
+            Problem::new(Kind::ResponseTooLarge, format!("the upstream's answer is longer than {limit}"))
+                .hint("whoever runs this API can raise the route's `response.max_bytes`, up to Lambda's 6 MB")
+        }
+    }
+}
+
+/// Where an upstream is: scheme, host, port and base path, which no request moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl(Url);
+
+impl BaseUrl {
+    /// The host, as the URL has it.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// Whether the way there is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The address, where the host is one and no name.
+    pub fn address(&self) -> Option<std::net::IpAddr> {
+        match self.0.host()? {
+            url::Host::Domain(_) => None,
+            url::Host::Ipv4(address) => Some(address.into()),
+            url::Host::Ipv6(address) => Some(address.into()),
+        }
+    }
+
+    /// The URL of a path and query under it. `None` where a URL parser would
+    /// read another path out of it than the one that was judged.
+    pub fn join(&self, path: &str, query: &str) -> Option<Url> {
+        let base = self.0.as_str().trim_end_matches('/');
+        let mark = if query.is_empty() { "" } else { "?" };
+        let text = format!("{base}{path}{mark}{query}");
+        Url::parse(&text).ok().filter(|url| url.as_str() == text)
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Ok(url) = Url::parse(text) else {
+            return Err("this is no URL; write `https://host` or `https://host/base/path`".to_owned());
+        };
+        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+            return Err("an upstream is reached by HTTPS; write `https://host`".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(
+                "the URL holds a user name or a password; put them in `credential: {basic: …}`".to_owned()
+            );
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(
+                "the URL has a query or a fragment; declare parameters in `request.query` or `credential`"
+                    .to_owned(),
+            );
+        }
+        Ok(Self(url))
+    }
+}

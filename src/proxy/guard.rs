@@ -1,0 +1,283 @@
+//! Stage 8: nothing that went up comes back.
+//!
+//! Every secret that a call carried, in each spelling that an upstream might
+//! echo it in, is cut out of the answer and replaced by `[redacted]`. An
+//! answer that cannot be read, because it is compressed, is withheld.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
+
+use super::headers::Allowed;
+use crate::credential::Needle;
+use crate::secret::vault::SHORTEST;
+use crate::wire::problem::Kind;
+use crate::wire::{Problem, Response};
+
+/// What stands where a secret stood.
+const REDACTED: &str = "[redacted]";
+
+/// Finds secrets, in all their spellings, in one pass.
+#[derive(Clone)]
+pub struct Guard {
+    inner: Option<Arc<Search>>,
+}
+
+struct Search {
+    spellings: AhoCorasick,
+    /// The secret's name for each spelling.
+    names: Vec<String>,
+}
+
+/// An answer that nobody has searched for leaks yet. It is no [`Response`]:
+///
+/// ```compile_fail
+/// fn skip(reply: countersign::proxy::guard::Reply) -> countersign::wire::Response {
+///     reply
+/// }
+/// ```
+pub struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    guard: Guard,
+}
+
+/// The names of the secrets that an answer repeated.
+pub type Leaks = BTreeSet<String>;
+
+impl Reply {
+    pub(super) fn new(response: HttpResponse<Bytes>, guard: Guard) -> Self {
+        let (parts, body) = response.into_parts();
+        Self { status: parts.status, headers: parts.headers, body, guard }
+    }
+
+    /// The response, with the headers that the route lets through and
+    /// without the secrets; and which secrets had to be cut out.
+    pub fn release(self, method: &Method, allowed: &Allowed) -> Result<(Response, Leaks), Problem> {
+        let encoded = self.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
+        if encoded && !self.body.is_empty() {
+            return Err(Problem::new(Kind::ResponseWithheld, "the upstream's answer was withheld")
+                .because("it is compressed, though asked not to be, and cannot be searched for secrets"));
+        }
+        let mut leaks = Leaks::new();
+        let mut headers = self.guard.clean_headers(allowed.down(&self.headers), &mut leaks);
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        let bodiless = *method == Method::HEAD
+            || matches!(
+                self.status,
+                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+            );
+        let body = if bodiless { Bytes::new() } else { self.guard.clean_body(self.body, &mut leaks) };
+        Ok((Response::new(self.status, headers, body), leaks))
+    }
+}
+
+impl Guard {
+    /// Looks for these. Values too short to be secrets are left alone.
+    pub fn new(needles: &[Needle]) -> Self {
+        let mut patterns: Vec<Zeroizing<Vec<u8>>> = Vec::new();
+        let mut names = Vec::new();
+        for needle in needles.iter().filter(|needle| SHORTEST <= needle.secret.expose().len()) {
+            for spelling in spellings(needle.secret.expose()) {
+                if !patterns.contains(&spelling) {
+                    patterns.push(spelling);
+                    names.push(needle.name.clone());
+                }
+            }
+        }
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(patterns.iter().map(|p| &**p));
+        let search = search.ok().filter(|_| !names.is_empty());
+        Self { inner: search.map(|spellings| Arc::new(Search { spellings, names })) }
+    }
+
+    fn clean_body(&self, body: Bytes, leaks: &mut Leaks) -> Bytes {
+        match self.clean(&body, leaks) {
+            Cow::Borrowed(_) => body,
+            Cow::Owned(cleaned) => cleaned.into(),
+        }
+    }
+
+    fn clean_headers(&self, headers: HeaderMap, leaks: &mut Leaks) -> HeaderMap {
+        if self.inner.is_none() {
+            return headers;
+        }
+        let mut cleaned = HeaderMap::with_capacity(headers.len());
+        for (name, value) in &headers {
+            if matches!(self.clean(name.as_str().as_bytes(), leaks), Cow::Owned(_)) {
+                continue;
+            }
+            let value = match self.clean(value.as_bytes(), leaks) {
+                Cow::Borrowed(_) => value.clone(),
+                Cow::Owned(bytes) => {
+                    HeaderValue::from_bytes(&bytes).unwrap_or(HeaderValue::from_static(REDACTED))
+                }
+            };
+            cleaned.append(name, value);
+        }
+        cleaned
+    }
+
+    /// The bytes themselves where they are clean.
+    fn clean<'b>(&self, bytes: &'b [u8], leaks: &mut Leaks) -> Cow<'b, [u8]> {
+        let Some(Search { spellings, names }) = self.inner.as_deref() else { return Cow::Borrowed(bytes) };
+        if !spellings.is_match(bytes) {
+            return Cow::Borrowed(bytes);
+        }
+        let mut cleaned = Vec::with_capacity(bytes.len());
+        spellings.replace_all_with_bytes(bytes, &mut cleaned, |found, _, out| {
+            leaks.extend(names.get(found.pattern().as_usize()).cloned());
+            out.extend_from_slice(REDACTED.as_bytes());
+            true
+        });
+        Cow::Owned(cleaned)
+    }
+}
+
+/// The ways in which programs write a value down again.
+fn spellings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
+    let percent = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+    let loose = utf8_percent_encode(value, &LOOSE).to_string();
+    let json = serde_json::Value::from(value).to_string();
+    let json = json.trim_matches('"').to_owned();
+    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let mut texts = vec![
+        value.to_owned(),
+        percent.to_lowercase_escapes(),
+        percent,
+        loose.replace("%20", "+"),
+        loose.to_lowercase_escapes(),
+        loose,
+        json.replace('/', "\\/"),
+        json,
+        html.replace('"', "&quot;").replace('\'', "&#39;"),
+        html.replace('"', "&#34;").replace('\'', "&#x27;"),
+        html,
+        hex.to_uppercase(),
+        hex,
+    ];
+    for shift in 0..3 {
+        texts.push(base64_inside(&STANDARD_NO_PAD, value, shift));
+        texts.push(base64_inside(&URL_SAFE_NO_PAD, value, shift));
+    }
+    texts.into_iter().map(|text| Zeroizing::new(text.into_bytes())).collect()
+}
+
+/// What a lax encoder leaves as it is (`encodeURIComponent`'s set).
+const LOOSE: percent_encoding::AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// `%2F` and `%2f` mean the same (RFC 3986 §2.1).
+trait LowercaseEscapes {
+    fn to_lowercase_escapes(&self) -> String;
+}
+
+impl LowercaseEscapes for String {
+    fn to_lowercase_escapes(&self) -> String {
+        let mut parts = self.split('%');
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (code, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+            text.push('%');
+            text.push_str(&code.to_lowercase());
+            text.push_str(rest);
+        }
+        text
+    }
+}
+
+/// The characters that `value` alone decides, wherever base64 has put it:
+/// `shift` bytes of something else stand before it in its group of three.
+fn base64_inside(engine: &impl Engine, value: &str, shift: usize) -> String {
+    let mut bytes = Zeroizing::new(vec![0_u8; shift]);
+    bytes.extend_from_slice(value.as_bytes());
+    let text = engine.encode(bytes.as_slice());
+    // A character holds six bits: those that share bits with a neighbour go.
+    let first = (shift * 8).div_ceil(6);
+    let last = bytes.len() * 8 / 6;
+    text.get(first..last).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    const CANARY: &str = "gh/p_\"Zp9<&>+x é%7";
+
+    fn guard() -> Guard {
+        Guard::new(&[Needle { name: "github.token".to_owned(), secret: Secret::new(CANARY) }])
+    }
+
+    fn clean(body: &str) -> (String, Leaks) {
+        let mut leaks = Leaks::new();
+        let cleaned = guard().clean_body(Bytes::from(body.to_owned()), &mut leaks);
+        (String::from_utf8(cleaned.to_vec()).unwrap(), leaks)
+    }
+
+    #[test]
+    fn an_echoed_secret_is_cut_out_in_each_spelling() {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        for spelling in [
+            CANARY.to_owned(),
+            encoded(CANARY),
+            encoded(CANARY).to_lowercase_escapes(),
+            serde_json::Value::from(CANARY).to_string(),
+            CANARY.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
+            CANARY.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        ] {
+            let (cleaned, leaks) = clean(&format!("you sent «{spelling}», twice: {spelling}."));
+            assert!(!cleaned.contains(spelling.trim_matches('"')), "{spelling}: {cleaned}");
+            assert_eq!(cleaned.matches(REDACTED).count(), 2, "{spelling}: {cleaned}");
+            assert_eq!(leaks, Leaks::from(["github.token".to_owned()]));
+        }
+    }
+
+    #[test]
+    fn base64_is_recognised_at_every_alignment() {
+        for before in ["", "x", "xy", "user:"] {
+            for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+                let text = engine.encode(format!("{before}{CANARY}!"));
+                let (cleaned, leaks) = clean(&text);
+                assert!(cleaned.contains(REDACTED) && leaks.len() == 1, "{before}: {cleaned}");
+            }
+        }
+    }
+
+    #[test]
+    fn clean_bytes_are_untouched() {
+        let body = Bytes::from_static(b"{\"name\":\"hello\",\"n\":[1,2,3]}");
+        let mut leaks = Leaks::new();
+        let cleaned = guard().clean_body(body.clone(), &mut leaks);
+        assert!(std::ptr::eq(cleaned.as_ptr(), body.as_ptr()) && leaks.is_empty());
+    }
+
+    #[test]
+    fn a_compressed_answer_is_withheld() {
+        let response =
+            HttpResponse::builder().header("content-encoding", "gzip").body(Bytes::from("x")).unwrap();
+        let outcome = Reply::new(response, guard()).release(&Method::GET, &Allowed::Any);
+        assert_eq!(outcome.unwrap_err().kind(), Kind::ResponseWithheld);
+    }
+}

@@ -1,0 +1,233 @@
+//! Which headers cross, in which direction.
+//!
+//! Denied unless declared, and some never: what belongs to one hop, what a
+//! caller proves itself with to us, what tells an upstream to do something
+//! other than the policy saw, and what the upstream says to browsers.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// The headers that a route lets through, next to those that always may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allowed {
+    /// All but those that never cross.
+    Any,
+    /// These.
+    These(Vec<HeaderName>),
+}
+
+/// What any request may carry upstream.
+const ALWAYS_UP: [HeaderName; 8] = [
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_TYPE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_UNMODIFIED_SINCE,
+];
+
+/// What any answer may carry back.
+const ALWAYS_DOWN: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LANGUAGE,
+    header::CACHE_CONTROL,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::RETRY_AFTER,
+];
+
+/// One hop's own business (RFC 9110 §7.6.1).
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-authentication-info",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What a caller proves itself with to us is nobody else's business; what
+/// would tell the upstream another method, host or path than the policy saw;
+/// what claims to come from further away; and what we say ourselves.
+const NEVER_UP: [&str; 19] = [
+    "accept-encoding",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "authorization",
+    "cdn-loop",
+    "client-ip",
+    "content-length",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "max-forwards",
+    "proxy",
+    "true-client-ip",
+    "via",
+    "x-api-key",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+/// The same, by how the name begins.
+const NEVER_UP_FAMILIES: [&str; 6] =
+    ["lambda-runtime-", "x-amz-", "x-amzn-", "x-forwarded-", "x-http-method", "x-real-"];
+
+/// What the upstream says to its own browsers and connections; lengths and
+/// encodings are said anew by whoever sends the bytes.
+const NEVER_DOWN: [&str; 7] = [
+    "alt-svc",
+    "content-encoding",
+    "content-length",
+    "set-cookie",
+    "set-cookie2",
+    "strict-transport-security",
+    "vary",
+];
+
+/// Whether a request header never goes upstream, whatever a route says.
+pub fn never_up(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    HOP_BY_HOP.contains(&name)
+        || NEVER_UP.contains(&name)
+        || NEVER_UP_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// Whether a response header never comes back, whatever a route says.
+pub fn never_down(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    HOP_BY_HOP.contains(&name) || NEVER_DOWN.contains(&name) || name.starts_with("access-control-")
+}
+
+/// Whether a header asks for a part of an answer: let through by
+/// `dangerous_range` only.
+pub fn is_range(name: &HeaderName) -> bool {
+    *name == header::RANGE || *name == header::IF_RANGE
+}
+
+impl Allowed {
+    fn names(&self, name: &HeaderName) -> bool {
+        match self {
+            Self::Any => true,
+            Self::These(names) => names.contains(name),
+        }
+    }
+
+    /// The part of a request's headers that goes upstream, repeats in order.
+    pub fn up(&self, headers: &HeaderMap, range: bool) -> HeaderMap {
+        let own = named_by_connection(headers);
+        cross(headers, |name| {
+            let wanted = if is_range(name) { range } else { ALWAYS_UP.contains(name) || self.names(name) };
+            wanted && !never_up(name) && !own.contains(name)
+        })
+    }
+
+    /// The part of an answer's headers that comes back, repeats in order.
+    pub fn down(&self, headers: &HeaderMap) -> HeaderMap {
+        let own = named_by_connection(headers);
+        cross(headers, |name| {
+            (ALWAYS_DOWN.contains(name) || self.names(name)) && !never_down(name) && !own.contains(name)
+        })
+    }
+}
+
+fn cross(headers: &HeaderMap, wanted: impl Fn(&HeaderName) -> bool) -> HeaderMap {
+    let mut crossed = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers.iter().filter(|(name, _)| wanted(name)) {
+        crossed.append(name, value.clone());
+    }
+    crossed
+}
+
+/// The headers that a `Connection` header declares to be this hop's own.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    listed(headers.get_all(header::CONNECTION))
+}
+
+/// The names in a comma-separated header (RFC 9110 §5.6.1); what is no name is passed over.
+pub fn listed<'h>(values: impl IntoIterator<Item = &'h HeaderValue>) -> Vec<HeaderName> {
+    let texts = values.into_iter().filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+/// `access-control-allow-headers`: what a page may send on this route. The
+/// list is short and fixed, so a browser can cache it.
+pub fn allowed<'n>(names: impl IntoIterator<Item = &'n HeaderName>) -> HeaderValue {
+    let declared = names.into_iter().filter(|name| !never_up(name) && !ALWAYS_UP.contains(name));
+    join(ALWAYS_UP.iter().chain(declared))
+}
+
+/// `access-control-expose-headers`: what a page may read of the answer,
+/// beyond what it always may (Fetch, "CORS-safelisted response-header name").
+pub fn exposed<'n>(names: impl IntoIterator<Item = &'n HeaderName>) -> HeaderValue {
+    const BEYOND: [HeaderName; 2] = [header::ETAG, header::RETRY_AFTER];
+    let declared = names.into_iter().filter(|name| !never_down(name) && !ALWAYS_DOWN.contains(name));
+    join(BEYOND.iter().chain(declared))
+}
+
+fn join<'n>(names: impl Iterator<Item = &'n HeaderName>) -> HeaderValue {
+    let names: Vec<&str> = names.map(HeaderName::as_str).collect();
+    HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn only_declared_headers_go_upstream_and_some_never() {
+        let sent = map(&[
+            ("accept", "a"),
+            ("authorization", "Bearer mine"),
+            ("cookie", "session=1"),
+            ("x-api-key", "k"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-http-method-override", "DELETE"),
+            ("x-amzn-trace-id", "t"),
+            ("lambda-runtime-aws-request-id", "r"),
+            ("connection", "close, x-own"),
+            ("x-own", "hop"),
+            ("x-mine", "1"),
+            ("x-mine", "2"),
+            ("range", "bytes=0-1"),
+            ("te", "trailers"),
+        ]);
+        let names = |allowed: Allowed, range| {
+            let up = allowed.up(&sent, range);
+            up.iter().map(|(n, v)| format!("{n}={}", v.to_str().unwrap())).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names(Allowed::These(vec![]), false), "accept=a");
+        let mine = Allowed::These(vec!["x-mine".parse().unwrap(), "x-own".parse().unwrap()]);
+        assert_eq!(names(mine, false), "accept=a x-mine=1 x-mine=2");
+        assert_eq!(names(Allowed::Any, false), "accept=a x-mine=1 x-mine=2");
+        assert_eq!(names(Allowed::Any, true), "accept=a x-mine=1 x-mine=2 range=bytes=0-1");
+    }
+
+    #[test]
+    fn the_upstream_speaks_to_no_browser() {
+        let sent = map(&[
+            ("content-type", "text/plain"),
+            ("set-cookie", "a=b"),
+            ("access-control-allow-origin", "*"),
+            ("content-length", "3"),
+            ("x-rate", "9"),
+        ]);
+        assert_eq!(Allowed::Any.down(&sent).len(), 2);
+        assert_eq!(Allowed::These(vec![]).down(&sent).len(), 1);
+    }
+}

@@ -1,0 +1,203 @@
+//! The life of a request, in request order.
+//!
+//! Each stage makes a value that only it can make, and the next one needs it,
+//! so stages in the wrong order do not compile: `Caller` → `Grant` →
+//! `Outbound` → `Reply` → `Response`.
+
+pub mod audit;
+pub mod authorize;
+pub mod cors;
+pub mod forward;
+pub mod guard;
+pub mod identify;
+pub mod inject;
+pub mod route;
+pub mod validate;
+
+pub mod headers;
+pub mod path;
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderValue, Method};
+use tokio::time::Instant;
+
+use crate::secret::Vault;
+use crate::wire::client::Client;
+use crate::wire::problem::Kind;
+use crate::wire::{Problem, Request, Response};
+
+use audit::{Record, Trail};
+use authorize::Policy;
+use cors::{Asking, Cors};
+use forward::{Effort, Limits, Upstream};
+use guard::Reply;
+use headers::Allowed;
+use inject::Outbound;
+use path::Path;
+use route::{Routes, Template};
+use validate::Rules;
+
+/// The doorman: all that is declared, and the values behind the names.
+pub struct Proxy {
+    /// Which pages may call.
+    pub cors: Cors,
+    /// What may be called.
+    pub routes: Routes,
+    /// The values of the secrets.
+    pub vault: Vault,
+    /// The way out.
+    pub client: Client,
+    /// Where records are left.
+    pub trail: Trail,
+}
+
+/// One method and path of ours that may be called, and all that is declared about it.
+pub struct Route {
+    /// As the file writes it: `GET /my-repos`.
+    pub key: String,
+    /// The methods that it serves.
+    pub methods: Vec<Method>,
+    /// Whether it was written `ANY`: a route with a method of its own wins.
+    pub any: bool,
+    /// Whether `%2F` may stay within a segment.
+    pub keeps_encoded_slash: bool,
+    /// Who may use it.
+    pub policy: Policy,
+    /// What a request may hold.
+    pub rules: Rules,
+    /// The request headers that go upstream.
+    pub request_headers: Allowed,
+    /// Whether a part of an answer may be asked for.
+    pub range: bool,
+    /// Where it leads.
+    pub upstream: Arc<Upstream>,
+    /// The path there.
+    pub path: Template,
+    /// How long the whole call may take.
+    pub timeout: Duration,
+    /// The response headers that come back.
+    pub response_headers: Allowed,
+    /// The longest answer, in bytes.
+    pub max_bytes: usize,
+}
+
+impl Proxy {
+    /// Answers one request within `patience`. Always answers, and always
+    /// leaves a record.
+    pub async fn handle(&self, request: Request, now: SystemTime, patience: Duration) -> Response {
+        let started = Instant::now();
+        let mut record = Record::open(&request, now);
+        let asking = self.cors.judge(&request);
+        let serving = self.serve(request, &asking, started + patience, &mut record);
+        let outcome = caught(serving).await;
+        let mut response = outcome.unwrap_or_else(|problem| record.problem(&problem));
+        self.cors.decorate(&asking, record.found(), &mut response);
+        let response = record.close(response, started.elapsed());
+        self.trail.leave(record);
+        response
+    }
+
+    /// Answers what is no request, with a record of it.
+    pub fn refuse(&self, problem: &Problem, id: &str, now: SystemTime) -> Response {
+        let mut record = Record::of_nothing(id, now);
+        let response = record.problem(problem);
+        let response = record.close(response, Duration::ZERO);
+        self.trail.leave(record);
+        response
+    }
+
+    async fn serve<'p>(
+        &'p self,
+        request: Request,
+        asking: &Asking,
+        deadline: Instant,
+        record: &mut Record<'p>,
+    ) -> Result<Response, Problem> {
+        let raw = request.path.clone();
+        let path = Path::parse(&raw)?;
+        if asking.preflight {
+            return self.cors.preflight(&request, asking, self.routes.place(&path));
+        }
+        asking.admit()?;
+        let found = self.routes.find(&request.method, &path)?;
+        record.route(found.route);
+        let caller = identify::identify(&request);
+        let grant = found.route.policy.authorize(&caller)?;
+        record.caller(&grant);
+        found.route.rules.validate(&request)?;
+        let method = request.method.clone();
+        let outbound = grant.inject(&found, request, &self.vault)?;
+        record.arm(&found.route.upstream.name, outbound.used());
+        let reply = found.route.forward(outbound, &self.client, deadline, record).await?;
+        let (response, leaks) = reply.release(&method, &found.route.response_headers)?;
+        record.leaks(leaks);
+        Ok(response)
+    }
+}
+
+/// A panic is a bug of ours: the caller gets a problem like any other, and
+/// the environment lives on.
+async fn caught(serving: impl Future<Output = Result<Response, Problem>>) -> Result<Response, Problem> {
+    let mut serving = pin!(serving);
+    let polled = poll_fn(|context| {
+        let poll = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context)));
+        poll.unwrap_or_else(|_| {
+            Poll::Ready(Err(Problem::new(Kind::Internal, "something went wrong here").because("panic")))
+        })
+    });
+    polled.await
+}
+
+impl Route {
+    /// What a page may read of an answer's headers.
+    fn exposed(&self, sent: &HeaderMap) -> HeaderValue {
+        match &self.response_headers {
+            Allowed::These(names) => headers::exposed(names),
+            Allowed::Any => headers::exposed(sent.keys()),
+        }
+    }
+
+    /// Sends a request to the route's upstream within the route's time, and
+    /// never past the invocation's own.
+    async fn forward(
+        &self,
+        outbound: Outbound,
+        client: &Client,
+        deadline: Instant,
+        record: &mut Record<'_>,
+    ) -> Result<Reply, Problem> {
+        let started = Instant::now();
+        let timeout = self.timeout.min(deadline.saturating_duration_since(started));
+        let limits = Limits { deadline: started + timeout, timeout, max_bytes: self.max_bytes };
+        let mut effort = Effort::default();
+        let reply = self.upstream.forward(outbound, client, limits, &mut effort).await;
+        record.effort(effort, started.elapsed());
+        reply
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    /// A bare request, as a door would hand it in.
+    pub(crate) fn request(method: &str, path: &str) -> Request {
+        Request {
+            method: method.parse().unwrap(),
+            path: path.to_owned(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            id: "r-1".to_owned(),
+            source: "192.0.2.1".to_owned(),
+            api_key_id: None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Stage 5: only what is declared gets through.
+
+use http::{HeaderMap, header};
+
+use crate::wire::problem::Kind;
+use crate::wire::{Problem, Request};
+
+/// What a request to a route may hold.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The query parameters that may be sent; `None`: any.
+    pub query: Option<Vec<String>>,
+    /// The types that a body may have; `None`: any.
+    pub content_types: Option<Vec<MediaRange>>,
+    /// The longest body, in bytes.
+    pub max_bytes: usize,
+}
+
+/// `application/json`, or `image/*` for all images (RFC 9110 §12.5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaRange(String);
+
+impl MediaRange {
+    /// Takes a type as the file has it, checked there.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_ascii_lowercase())
+    }
+
+    fn holds(&self, essence: &str) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(family) => essence.starts_with(family),
+            None => essence == self.0,
+        }
+    }
+}
+
+impl Rules {
+    /// Lets a request pass that keeps to the rules.
+    pub fn validate(&self, request: &Request) -> Result<(), Problem> {
+        self.check_query(&request.query)?;
+        self.check_length(request.body.len())?;
+        if request.body.is_empty() { Ok(()) } else { self.check_type(&request.headers) }
+    }
+
+    fn check_query(&self, sent: &[(String, String)]) -> Result<(), Problem> {
+        let Some(declared) = &self.query else { return Ok(()) };
+        if sent.iter().all(|(name, _)| declared.contains(name)) {
+            return Ok(());
+        }
+        let detail = match declared.as_slice() {
+            [] => "this route takes no query parameters".to_owned(),
+            names => format!("this route takes the query parameters {}", names.join(", ")),
+        };
+        Err(Problem::new(Kind::QueryNotAllowed, detail))
+    }
+
+    fn check_length(&self, length: usize) -> Result<(), Problem> {
+        if length <= self.max_bytes {
+            return Ok(());
+        }
+        let limit = bytesize::ByteSize::b(self.max_bytes as u64);
+        Err(Problem::new(Kind::BodyTooLarge, format!("the body may be {limit} long at most")))
+    }
+
+    fn check_type(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let Some(declared) = &self.content_types else { return Ok(()) };
+        let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = sent.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        if essence.is_some_and(|essence| declared.iter().any(|range| range.holds(&essence))) {
+            return Ok(());
+        }
+        let types: Vec<&str> = declared.iter().map(|range| range.0.as_str()).collect();
+        let detail = format!("send the body with a content-type of {}", types.join(" or "));
+        Err(Problem::new(Kind::ContentTypeNotAllowed, detail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::tests::request;
+
+    #[test]
+    fn only_declared_parameters_and_types_pass() {
+        let rules = Rules {
+            query: Some(vec!["page".to_owned()]),
+            content_types: Some(vec![MediaRange::new("application/JSON"), MediaRange::new("image/*")]),
+            max_bytes: 8,
+        };
+        let check = |query: &str, content_type: &str, body: &'static str, expected: Option<Kind>| {
+            let mut asked = request("POST", "/");
+            asked.query =
+                query.split('&').filter(|q| !q.is_empty()).map(|q| (q.to_owned(), String::new())).collect();
+            asked.body = body.into();
+            if !content_type.is_empty() {
+                asked.headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+            }
+            let found = rules.validate(&asked).err().map(|problem| problem.kind());
+            assert_eq!(found, expected, "{query} {content_type} {body}");
+        };
+        check("page&page", "", "", None);
+        check("page&pages", "", "", Some(Kind::QueryNotAllowed));
+        check("", "Application/Json; charset=utf-8", "{}", None);
+        check("", "image/png", "x", None);
+        check("", "imagex/png", "x", Some(Kind::ContentTypeNotAllowed));
+        check("", "text/plain", "x", Some(Kind::ContentTypeNotAllowed));
+        check("", "", "x", Some(Kind::ContentTypeNotAllowed));
+        check("", "image/png", "12345678", None);
+        check("", "image/png", "123456789", Some(Kind::BodyTooLarge));
+        check("page=", "", "", Some(Kind::QueryNotAllowed));
+    }
+}

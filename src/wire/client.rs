@@ -1,0 +1,213 @@
+//! The one HTTP client: pooled, HTTP/2 where the other side speaks it, TLS by
+//! rustls with the roots compiled in.
+//!
+//! It follows no redirect, reads no proxy from the environment, and connects
+//! to no private address unless its host was declared to be at one: the
+//! address is judged after the name was resolved, on the way to connecting,
+//! so no later answer of DNS can slip past (DNS rebinding).
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, Response, StatusCode};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use url::Url;
+
+use super::address::is_public;
+
+/// A connection that was idle longer may have been cut while the
+/// environment was frozen; a new one is cheaper than a failed request.
+const IDLE: Duration = Duration::from_secs(50);
+/// A host that does not take a connection by then is down.
+const CONNECT: Duration = Duration::from_secs(5);
+/// What we call ourselves, as many APIs demand.
+const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+
+/// Whom a client may connect to.
+#[derive(Debug, Clone)]
+pub enum Reach {
+    /// Public addresses, and these hosts wherever they are.
+    Public {
+        /// Hosts declared with `dangerous_private_network`.
+        except: BTreeSet<String>,
+    },
+    /// Anywhere: AWS's own endpoints, which a VPC endpoint makes private.
+    Anywhere,
+}
+
+/// A pooled HTTPS client. Cloning it shares the pool.
+#[derive(Debug, Clone)]
+pub struct Client(reqwest::Client);
+
+/// The trust anchors, read once and shared by all clients.
+#[derive(Clone)]
+pub struct Roots(Arc<RootCertStore>);
+
+impl Roots {
+    /// Mozilla's roots, compiled in, and those of `extra`, a PEM file.
+    pub fn new(extra: Option<&Path>) -> Result<Self, String> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let Some(path) = extra else { return Ok(Self(Arc::new(roots))) };
+        let say = |why: String| format!("COUNTERSIGN_EXTRA_CA: {}: {why}", path.display());
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| say(error.to_string()))?;
+        for certificate in certificates {
+            let certificate = certificate.map_err(|error| say(error.to_string()))?;
+            roots.add(certificate).map_err(|error| say(error.to_string()))?;
+        }
+        Ok(Self(Arc::new(roots)))
+    }
+}
+
+/// Why there is no answer. Its words never hold a URL.
+#[derive(Debug)]
+pub enum Failure {
+    /// No connection, or one that broke before an answer was complete.
+    Unreachable(String),
+    /// What came is no HTTP.
+    Invalid(String),
+    /// The body is longer than was allowed.
+    TooLarge,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable(why) | Self::Invalid(why) => f.write_str(why),
+            Self::TooLarge => f.write_str("the answer is too large"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Client {
+    /// A client that trusts `roots` and connects as far as `reach` allows.
+    pub fn new(roots: &Roots, reach: Reach) -> Result<Self, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(Arc::clone(&roots.0))
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .dns_resolver(Arc::new(Resolver { reach }))
+            .redirect(Policy::none())
+            .no_proxy()
+            .referer(false)
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .build();
+        client.map(Self).map_err(|error| error.without_url().to_string())
+    }
+
+    /// Sends a request and reads the whole answer, up to `limit` bytes.
+    pub async fn send(
+        &self,
+        request: Request<Bytes>,
+        url: Url,
+        limit: usize,
+    ) -> Result<Response<Bytes>, Failure> {
+        let (parts, body) = request.into_parts();
+        let mut request = reqwest::Request::new(parts.method, url);
+        *request.headers_mut() = parts.headers;
+        if !body.is_empty() {
+            *request.body_mut() = Some(body.into());
+        }
+        let mut response = self.0.execute(request).await.map_err(failure)?;
+        let body = read(&mut response, limit).await?;
+        Ok(answer(response.status(), std::mem::take(response.headers_mut()), body))
+    }
+
+    /// [`Self::send`] for a request that has its URL in it: AWS's.
+    pub async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
+        let url =
+            Url::parse(&request.uri().to_string()).map_err(|_| Failure::Invalid("no URL".to_owned()))?;
+        self.send(request, url, usize::MAX).await
+    }
+}
+
+fn answer(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The body, or the failure that cut it short: never a part of it.
+async fn read(response: &mut reqwest::Response, limit: usize) -> Result<Bytes, Failure> {
+    let limit_u64 = u64::try_from(limit).unwrap_or(u64::MAX);
+    if response.content_length().is_some_and(|length| limit_u64 < length) {
+        return Err(Failure::TooLarge);
+    }
+    let Some(first) = response.chunk().await.map_err(failure)? else { return Ok(Bytes::new()) };
+    let Some(second) = response.chunk().await.map_err(failure)? else { return within(first, limit) };
+    let mut body = BytesMut::from(first);
+    body.extend_from_slice(&second);
+    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        if limit < body.len() {
+            return Err(Failure::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    within(body.freeze(), limit)
+}
+
+fn within(body: Bytes, limit: usize) -> Result<Bytes, Failure> {
+    if limit < body.len() { Err(Failure::TooLarge) } else { Ok(body) }
+}
+
+/// reqwest's words without the URL, which may hold a credential, down to the
+/// first cause; and whether the other side talks nonsense or not at all.
+fn failure(error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    let (mut why, mut invalid) = (String::new(), false);
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(cause) = next {
+        if !why.is_empty() {
+            why.push_str(": ");
+        }
+        why.push_str(&cause.to_string());
+        invalid |= is_nonsense(cause);
+        next = cause.source();
+    }
+    if invalid { Failure::Invalid(why) } else { Failure::Unreachable(why) }
+}
+
+fn is_nonsense(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_parse())
+}
+
+/// Resolves a name, and lets through the addresses that may be reached.
+struct Resolver {
+    reach: Reach,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let judged = match &self.reach {
+            Reach::Anywhere => false,
+            Reach::Public { except } => !except.contains(name.as_str()),
+        };
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let reachable: Vec<SocketAddr> =
+                found.into_iter().filter(|address| !judged || is_public(address.ip())).collect();
+            if reachable.is_empty() {
+                return Err("the name leads to no public address".into());
+            }
+            let addresses: Addrs = Box::new(reachable.into_iter());
+            Ok(addresses)
+        })
+    }
+}

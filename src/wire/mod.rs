@@ -1,0 +1,73 @@
+//! Messages and doors: what a request, an answer and a problem are, and how
+//! they come in and go out. Knows no stage of the proxy, and no configuration.
+
+pub mod address;
+pub mod client;
+pub mod problem;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+
+pub use problem::Problem;
+
+/// One request, as it reached us: nothing normalised, nothing lost.
+pub struct Request {
+    /// The method, as sent.
+    pub method: Method,
+    /// The path without the stage, as sent: still percent-encoded (RFC 3986
+    /// §2.1), dot segments and doubled slashes still in it.
+    pub path: String,
+    /// The query parameters, decoded once, in order, repeats kept.
+    pub query: Vec<(String, String)>,
+    /// The headers, repeats kept in order.
+    pub headers: HeaderMap,
+    /// The body's bytes, base64 of the event already undone.
+    pub body: Bytes,
+    /// The gateway's id of this request: what a caller quotes when they ask.
+    pub id: String,
+    /// Who the gateway saw connecting: an IP address.
+    pub source: String,
+    /// The id (not the value) of the API key the gateway accepted, if any.
+    pub api_key_id: Option<String>,
+}
+
+/// An answer that is safe to show. Made by `Reply::release`, by a
+/// [`Problem`], and for preflights; by nothing else.
+#[derive(Debug)]
+pub struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Response {
+    pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
+        Self { status, headers, body }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers. `content-length` is never among them: who sends the
+    /// bytes counts them.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub(crate) fn headers_mut(&mut self) -> &mut HeaderMap {
+        &mut self.headers
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The same answer without its body, as HEAD wants it (RFC 9110 §9.3.2).
+    pub(crate) fn without_body(mut self) -> Self {
+        self.body = Bytes::new();
+        self
+    }
+}

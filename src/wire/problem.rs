@@ -1,0 +1,235 @@
+//! An answer that says no, as RFC 9457 words it.
+//!
+//! A problem has two faces: `detail` is for the caller and says what to do;
+//! `cause` is for the record and says what happened. Neither ever holds a
+//! secret, a URL of an upstream, or what a caller sent beyond its own words.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::Response;
+
+/// What went wrong. Each kind has one status and one stable code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The path is ambiguous: dot segments, encoded slashes, control characters.
+    MalformedPath,
+    /// The event is none that we know. Not said of a bad request in a good event.
+    MalformedEvent,
+    /// A query parameter that the route does not declare.
+    QueryNotAllowed,
+    /// The page's origin is not one of ours. Said before anything is looked up.
+    OriginNotAllowed,
+    /// Somebody is asking, and the route is not open to them.
+    CallerNotAllowed,
+    /// Nobody is asking, and the route wants to know who.
+    TokenMissing,
+    /// No route has this path.
+    RouteNotFound,
+    /// A route has this path, with other methods.
+    MethodNotAllowed,
+    /// The request's body is longer than the route takes.
+    BodyTooLarge,
+    /// The request's body is of a type that the route does not take.
+    ContentTypeNotAllowed,
+    /// No connection, or one that broke before an answer began.
+    UpstreamUnreachable,
+    /// An answer that is no proper HTTP, or not the one we asked for.
+    UpstreamInvalid,
+    /// The upstream's answer is longer than the route lets through.
+    ResponseTooLarge,
+    /// A leak that could not be cut out.
+    ResponseWithheld,
+    /// The upstream did not answer within the route's time.
+    UpstreamTimeout,
+    /// The credential could not be made ready; nothing was sent.
+    SecretUnavailable,
+    /// Our own fault.
+    Internal,
+}
+
+impl Kind {
+    /// Every kind, in the order of the manual.
+    pub const ALL: [Self; 17] = [
+        Self::MalformedPath,
+        Self::MalformedEvent,
+        Self::QueryNotAllowed,
+        Self::TokenMissing,
+        Self::OriginNotAllowed,
+        Self::CallerNotAllowed,
+        Self::RouteNotFound,
+        Self::MethodNotAllowed,
+        Self::BodyTooLarge,
+        Self::ContentTypeNotAllowed,
+        Self::UpstreamUnreachable,
+        Self::UpstreamInvalid,
+        Self::ResponseTooLarge,
+        Self::ResponseWithheld,
+        Self::UpstreamTimeout,
+        Self::Internal,
+        Self::SecretUnavailable,
+    ];
+
+    /// Status, code, title.
+    fn facts(self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::MalformedPath => (S::BAD_REQUEST, "malformed_path", "The path is malformed"),
+            Self::MalformedEvent => (S::BAD_REQUEST, "malformed_event", "The event is not an HTTP request"),
+            Self::QueryNotAllowed => {
+                (S::BAD_REQUEST, "query_not_allowed", "A query parameter is not allowed")
+            }
+            Self::TokenMissing => (S::UNAUTHORIZED, "token_missing", "A token is missing"),
+            Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed", "This origin may not call"),
+            Self::CallerNotAllowed => {
+                (S::FORBIDDEN, "caller_not_allowed", "This caller may not use the route")
+            }
+            Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "There is no such route"),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method_not_allowed", "The route has no such method")
+            }
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large"),
+            Self::ContentTypeNotAllowed => {
+                (S::UNSUPPORTED_MEDIA_TYPE, "content_type_not_allowed", "The content type is not allowed")
+            }
+            Self::UpstreamUnreachable => {
+                (S::BAD_GATEWAY, "upstream_unreachable", "The upstream cannot be reached")
+            }
+            Self::UpstreamInvalid => {
+                (S::BAD_GATEWAY, "upstream_invalid", "The upstream's answer is not valid")
+            }
+            Self::ResponseTooLarge => {
+                (S::BAD_GATEWAY, "response_too_large", "The upstream's answer is too large")
+            }
+            Self::ResponseWithheld => {
+                (S::BAD_GATEWAY, "response_withheld", "The upstream's answer was withheld")
+            }
+            Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "upstream_timeout", "The upstream took too long"),
+            Self::SecretUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "secret_unavailable", "A credential is not available")
+            }
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
+        }
+    }
+
+    /// The status that goes with it.
+    pub fn status(self) -> StatusCode {
+        self.facts().0
+    }
+
+    /// The stable code that programs may rely on.
+    pub fn code(self) -> &'static str {
+        self.facts().1
+    }
+
+    fn title(self) -> &'static str {
+        self.facts().2
+    }
+
+    /// Whether the same request may fare better a little later.
+    fn retryable(self) -> bool {
+        matches!(self, Self::UpstreamUnreachable | Self::UpstreamTimeout | Self::SecretUnavailable)
+    }
+}
+
+/// A refusal or a failure, on its way to the caller and to the record.
+#[derive(Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    hint: Option<Cow<'static, str>>,
+    cause: Option<String>,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem, with what the caller is told of it.
+    pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into(), hint: None, cause: None, header: None }
+    }
+
+    /// Adds what the caller may try.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what the record keeps and the caller is not told. No secret and
+    /// no URL may be in it.
+    #[must_use]
+    pub fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Adds a header that the status asks for, such as `allow` (RFC 9110 §15.5.6).
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// What kind of problem it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What the caller is told.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What the record keeps.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The answer that a caller sees: `application/problem+json` (RFC 9457 §3).
+    pub fn answer(&self, request_id: &str) -> Response {
+        let mut body = serde_json::json!({
+            "type": format!("urn:countersign:problem:{}", self.kind.code()),
+            "title": self.kind.title(),
+            "status": self.kind.status().as_u16(),
+            "detail": self.detail,
+            "code": self.kind.code(),
+            "request_id": request_id,
+            "retryable": self.kind.retryable(),
+        });
+        if let Some(hint) = &self.hint {
+            body["hint"] = serde_json::Value::from(hint.as_ref());
+        }
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = &self.header {
+            headers.insert(name.clone(), value.clone());
+        }
+        Response::new(self.kind.status(), headers, Bytes::from(body.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_code_of_its_own() {
+        let mut codes: Vec<_> = Kind::ALL.iter().map(|kind| kind.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn the_cause_stays_with_us() {
+        let problem = Problem::new(Kind::Internal, "sorry").because("the cat sat on it");
+        let answer = problem.answer("r-1");
+        let text = std::str::from_utf8(answer.body()).unwrap();
+        assert!(text.contains("\"request_id\":\"r-1\"") && !text.contains("cat"), "{text}");
+        assert_eq!(problem.cause(), Some("the cat sat on it"));
+    }
+}

@@ -1,0 +1,174 @@
+"""The function in a process of its own, behind a Lambda Runtime API.
+
+`Emulator` is AWS's own Runtime Interface Emulator, which the wheel of
+aws-sam-cli carries. `RuntimeApi` is a small stand-in of ours for what the
+emulator cannot do: twenty thousand invocations in reasonable time, standard
+output apart from the emulator's, and the process id of the function.
+"""
+
+import json
+import os
+import pathlib
+import queue
+import shutil
+import sysconfig
+import tempfile
+import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import requests
+
+from .process import Process, free_port, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+TIMEOUT_SECONDS = 28  # the function's own, as template.yaml sets it: API Gateway hangs up at 29
+
+
+def bootstrap():
+    """The binary that is tested."""
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    path = pathlib.Path(os.environ.get("COUNTERSIGN_BOOTSTRAP", target / "lambda/proxy/bootstrap"))
+    assert path.exists(), f"{path} is missing: cargo lambda build --release --bin proxy"
+    return path.resolve()
+
+
+class Emulator:
+    """One function behind the Runtime Interface Emulator. It starts at the
+    first invocation, as the real one does, and takes one at a time."""
+
+    def __init__(self, env, cwd):
+        self.port = free_port()
+        self._http = requests.Session()
+        # The emulator is not executable as pip lays it down.
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="rie-"))
+        rie = self._folder / "aws-lambda-rie"
+        shutil.copy(_rie(), rie)
+        rie.chmod(0o755)
+        self._process = Process(
+            [str(rie), "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
+             "--runtime-api-address", f"127.0.0.1:{free_port()}", str(bootstrap())],
+            env={**env, "AWS_LAMBDA_FUNCTION_TIMEOUT": str(TIMEOUT_SECONDS)}, cwd=cwd)
+        self._process.wait_for_port(self.port)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/2015-03-31/functions/function/invocations"
+
+    def invoke(self, payload):
+        """Sends one event as bytes; the answer's bytes are returned."""
+        return self._http.post(self.url, data=payload, timeout=TIMEOUT_SECONDS + 10).content
+
+    @property
+    def output(self):
+        """Everything that was printed, the emulator's own lines among it."""
+        return self._process.stdout + self._process.stderr
+
+    def stop(self):
+        self._http.close()
+        self._process.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class RuntimeApi:
+    """A Runtime API of ours: it hands out events and takes the answers."""
+
+    def __init__(self, env, cwd):
+        self._events, self._answers = queue.Queue(), queue.Queue()
+        self.failures = []  # what came to /init/error and /invocation/…/error
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        api = f"127.0.0.1:{self._server.server_port}"
+        lambda_env = {
+            "AWS_LAMBDA_RUNTIME_API": api, "AWS_LAMBDA_FUNCTION_NAME": "proxy",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/proxy", "AWS_LAMBDA_LOG_STREAM_NAME": "stream"}
+        self.process = Process([str(bootstrap())], env={**env, **lambda_env}, cwd=cwd)
+
+    def invoke(self, payload):
+        self._events.put(payload)
+        return wait_until(self._answer, "an answer", TIMEOUT_SECONDS + 10)
+
+    def _answer(self):
+        try:
+            return self._answers.get(timeout=0.2)
+        except queue.Empty:
+            assert self.process.exit_code is None, f"the function ended with {self.process.exit_code}"
+            return None
+
+    @property
+    def output(self):
+        return self.process.stdout + self.process.stderr + b"\n".join(self.failures)
+
+    def stop(self):
+        self.process.stop()
+        self._events.put(None)
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _next(self):
+        """The next event with its headers; None when it is over."""
+        payload = self._events.get()
+        if payload is None:
+            return None
+        return payload, {
+            "lambda-runtime-aws-request-id": str(uuid.uuid4()),
+            "lambda-runtime-deadline-ms": str(int((time.time() + TIMEOUT_SECONDS) * 1000)),
+            "lambda-runtime-invoked-function-arn": "arn:aws:lambda:eu-west-1:123456789012:function:proxy",
+            "lambda-runtime-trace-id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"}
+
+    def _take(self, path, body):
+        if path.endswith("/response"):
+            self._answers.put(body)
+        elif path.endswith("/error"):
+            self.failures.append(body)
+            if "/invocation/" in path:
+                self._answers.put(body)
+
+    def _handler(api):  # noqa: N805  the handler's own `self` is another one
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_GET(self):
+                event = api._next()
+                if event is None:
+                    self.close_connection = True
+                    return
+                self._reply(200, *event)
+
+            def do_POST(self):
+                api._take(self.path, self._body())
+                self._reply(202, b"{}", {})
+
+            def _body(self):
+                if "chunked" in self.headers.get("transfer-encoding", ""):
+                    return b"".join(self._chunks())
+                return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+            def _chunks(self):
+                while size := int(self.rfile.readline().partition(b";")[0], 16):
+                    yield self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+
+            def _reply(self, status, body, headers):
+                lines = {"content-type": "application/json", "content-length": len(body), **headers}
+                head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+                self.wfile.write(f"HTTP/1.1 {status} OK\r\n{head}\r\n".encode() + body)
+
+            def log_message(self, *_):
+                """Silent: the test's output is for the test."""
+        return Handler
+
+
+def _rie():
+    machine = {"x86_64": "x86_64", "aarch64": "arm64"}[os.uname().machine]
+    return pathlib.Path(sysconfig.get_path("purelib")) / "samcli/local/rapid" / f"aws-lambda-rie-{machine}"
+
+
+def to_bytes(event):
+    """An event as it is sent; bytes are left as they are."""
+    return event if isinstance(event, bytes) else json.dumps(event).encode()
