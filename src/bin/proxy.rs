@@ -11,8 +11,10 @@ use std::time::SystemTime;
 use countersign::config;
 use countersign::config::env::Env;
 use countersign::proxy::Proxy;
-use countersign::wire::lambda::{self, Answer};
+use countersign::wire::Response;
+use countersign::wire::lambda::{self, Form};
 use lambda_runtime::{LambdaEvent, service_fn};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 #[tokio::main(flavor = "current_thread")]
@@ -43,9 +45,21 @@ async fn answer(proxy: &Proxy, event: LambdaEvent<Box<RawValue>>) -> Result<Answ
             drop(payload);
             (proxy.handle(request, now, lambda::patience(context.deadline(), now)).await, form)
         }
-        Err(problem) => (proxy.refuse(&problem, &context.request_id, now), lambda::Form::Rest),
+        Err(problem) => (proxy.refuse(&problem, &context.request_id, now), Form::Rest),
     };
-    Ok(Answer::new(response, form))
+    Ok(Answer { response, form })
+}
+
+/// What the runtime sends back, in the form of the event.
+struct Answer {
+    response: Response,
+    form: Form,
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        lambda::answer(&self.response, self.form).serialize(serializer)
+    }
 }
 
 /// A panic's own words could quote a value; its place cannot.

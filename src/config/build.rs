@@ -47,11 +47,11 @@ pub struct Blueprint {
 
 /// What a checked declaration does not say, although it must.
 type Gap = String;
+type Secrets = BTreeMap<String, declared::Secret>;
 
 impl Blueprint {
     /// Puts together what a checked file declares.
     pub fn new(declared: Declared) -> Result<Self, Gap> {
-        let wanted = wanted(&declared)?;
         let private_hosts = declared.upstreams.values().filter(|upstream| upstream.dangerous_private_network);
         let private_hosts = private_hosts.filter_map(|upstream| Some(upstream.url.as_ref()?.0.host().to_owned())).collect();
         let mut upstreams = BTreeMap::new();
@@ -71,7 +71,9 @@ impl Blueprint {
             let pattern = key.0.pattern().clone();
             routes.push((pattern, build_route(key.0, route, policy, (Arc::clone(upstream), *timeout))?));
         }
-        Ok(Self { cors: build_cors(declared.cors), routes: Routes::new(routes), wanted, private_hosts })
+        let routes = Routes::new(routes);
+        let wanted = wanted(&routes, &declared.secrets)?;
+        Ok(Self { cors: build_cors(declared.cors), routes, wanted, private_hosts })
     }
 }
 
@@ -191,22 +193,22 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, Gap> {
 }
 
 /// Each value that some route's credential needs, once for each place it is put into.
-fn wanted(declared: &Declared) -> Result<Vec<Wanted>, Gap> {
+fn wanted(routes: &Routes, secrets: &Secrets) -> Result<Vec<Wanted>, Gap> {
+    let mut upstreams: Vec<&Upstream> = routes.iter().map(|route| &*route.upstream).collect();
+    upstreams.sort_by_key(|upstream| &upstream.name);
+    upstreams.dedup_by_key(|upstream| &upstream.name);
     let mut wanted = Vec::new();
-    let used = declared.routes.values().filter_map(|route| route.upstream.as_deref()).collect::<BTreeSet<_>>();
-    for (_, upstream) in declared.upstreams.iter().filter(|(name, _)| used.contains(name.as_str())) {
-        for recipe in upstream.credential.iter().flat_map(|recipes| &recipes.0) {
-            for (reference, place, always_secret) in build_credential(recipe.clone())?.wants() {
-                let (id, expect) = place_of(declared, reference)?;
-                wanted.push(Wanted { reference: reference.clone(), id, expect, place, always_secret });
-            }
+    for recipe in upstreams.into_iter().flat_map(|upstream| &upstream.credentials) {
+        for (reference, place, always_secret) in recipe.wants() {
+            let (id, expect) = place_of(secrets, reference)?;
+            wanted.push(Wanted { reference: reference.clone(), id, expect, place, always_secret });
         }
     }
     Ok(wanted)
 }
 
-fn place_of(declared: &Declared, reference: &SecretRef) -> Result<(String, Option<Regex>), Gap> {
-    let (id, expect) = match lookup(&declared.secrets, Some(reference.name()))? {
+fn place_of(secrets: &Secrets, reference: &SecretRef) -> Result<(String, Option<Regex>), Gap> {
+    let (id, expect) = match lookup(secrets, Some(reference.name()))? {
         declared::Secret::Id(id) => (id.clone(), None),
         declared::Secret::Place(place) => (place.id.clone().unwrap_or_default(), place.expect.as_deref()),
     };

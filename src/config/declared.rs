@@ -22,7 +22,11 @@ use crate::secret::SecretRef;
 #[serde(deny_unknown_fields)]
 pub struct Declared {
     /// The version of this grammar: `1`.
-    #[validate(range(min = 1, max = 1, message = "this version of the grammar is not known; write `version: 1`"))]
+    #[validate(range(
+        min = 1,
+        max = 1,
+        message = "this version of the grammar is not known; write `version: 1`"
+    ))]
     pub version: Option<u32>,
     /// Where each secret is kept: our name for it, and its name or ARN in AWS Secrets Manager.
     #[serde(default)]
@@ -51,7 +55,11 @@ pub struct Declared {
 #[serde(deny_unknown_fields)]
 pub struct SecretPlace {
     /// Its name or ARN in AWS Secrets Manager.
-    #[validate(length(min = 1, max = 2048, message = "this names no secret; write its name or ARN in Secrets Manager"))]
+    #[validate(length(
+        min = 1,
+        max = 2048,
+        message = "this names no secret; write its name or ARN in Secrets Manager"
+    ))]
     pub id: Option<String>,
     /// What its value looks like: a regular expression such as `^ghp_`. A value that does not fit is
     /// refused at start, which catches a pasted wrong key. For a JSON secret each field that is used is checked.
@@ -108,36 +116,46 @@ pub enum Credential {
     /// `Authorization: Basic …`, put together and encoded here (RFC 7617 §2).
     Basic {
         /// The user name.
+        #[serde(default)]
         username: Value,
         /// The password.
+        #[serde(default)]
         password: Value,
     },
     /// Any header.
     Header {
         /// Its name, such as `X-Api-Key`.
+        #[serde(default)]
         name: String,
         /// Its value.
+        #[serde(default)]
         value: Value,
     },
     /// One query parameter, percent-encoded. It takes the place of the caller's.
     Query {
         /// Its name, such as `access_token`.
+        #[serde(default)]
         name: String,
         /// Its value.
+        #[serde(default)]
         value: Value,
     },
     /// One cookie (RFC 6265 §4.2).
     Cookie {
         /// Its name.
+        #[serde(default)]
         name: String,
         /// Its value.
+        #[serde(default)]
         value: Value,
     },
     /// A part of the upstream's path, such as the token in `/bot{token}/sendMessage`.
     Path {
         /// The name that stands in braces in the `path` of the routes.
+        #[serde(default)]
         param: String,
         /// Its value.
+        #[serde(default)]
         value: Value,
     },
 }
@@ -193,7 +211,10 @@ pub struct Plan {
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// Narrows `ANY` to these methods. A route that serves GET serves HEAD too (RFC 9110 §9.1).
-    #[validate(length(min = 1, message = "the route has no method; name at least one, or remove `methods`"))]
+    #[validate(length(
+        min = 1,
+        message = "the route has no method; name at least one, or remove `methods`"
+    ))]
     pub methods: Option<Vec<Parsed<Verb>>>,
     /// The callers that the route is open to.
     #[serde(default)]
@@ -238,8 +259,12 @@ pub struct Request {
     /// dropped. `any`: all but the credential's own and those that never cross.
     #[serde(default)]
     pub headers: Names,
-    /// The types that a body may have, such as `application/json`; others are refused. Default: any.
-    #[validate(length(min = 1, message = "no body could be sent; name at least one type, or remove `content_types`"))]
+    /// The types that a body may have, such as `application/json`, or `image/*` for all of a
+    /// kind; others are refused. Default: any.
+    #[validate(length(
+        min = 1,
+        message = "no body could be sent; name at least one type, or remove `content_types`"
+    ))]
     pub content_types: Option<Vec<String>>,
     /// The longest body. Default: `1MiB`.
     pub max_bytes: Option<Size>,

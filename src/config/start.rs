@@ -31,9 +31,9 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
 /// Reads and checks the file.
 pub fn plan(path: &Path) -> Result<Blueprint, String> {
     let name = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
-    let declared = super::read(&text).map_err(|flaws| {
-        let flaws: Vec<String> = flaws.iter().map(|flaw| format!("{name}:{flaw}")).collect();
+    let file = std::fs::read(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    let declared = super::read(&file).map_err(|flaws| {
+        let flaws: Vec<String> = flaws.iter().map(|flaw| flaw.in_file(&name.to_string()).to_string()).collect();
         lines(&flaws)
     })?;
     Blueprint::new(declared).map_err(|gap| format!("{name}: {gap}; `countersign check` should have said so, please report it"))

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod client;
+pub mod lambda;
 pub mod problem;
 
 use bytes::Bytes;

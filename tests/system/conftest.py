@@ -37,7 +37,7 @@ def certificate(tmp_path_factory):
 
 
 def _launcher(moto, tmp_path_factory, running):
-    def launch(*, routes=None, upstreams=None, secrets=None, to=None, front=None, **more):
+    def begin(*, routes=None, upstreams=None, secrets=None, to=None, front=None, **more):
         """Starts a world. `to` is the upstream named `api`, by its server or
         its declaration; `front` are arguments of the Secrets Manager front."""
         secrets = github() if secrets is None else secrets
@@ -46,12 +46,12 @@ def _launcher(moto, tmp_path_factory, running):
         if to is not None:
             upstreams = {"api": to if isinstance(to, dict) else upstream(to.url), **(upstreams or {})}
         gate = Front(moto, **(front(ids) if callable(front) else front or {}))
-        world = World(gate, tmp_path_factory.mktemp("world"), upstreams=upstreams, secrets=secrets, ids=ids,
-                      routes=routes or {"GET /thing": route("/thing")}, **more)
+        world = World(gate, tmp_path_factory.mktemp("world"), upstreams=upstreams, routes=routes, secrets=secrets,
+                      ids=ids, **more)
         world.versions = versions
         running.append(world)
         return world
-    return launch
+    return begin
 
 
 def _stop_all(running):
@@ -65,6 +65,14 @@ def _stop_all(running):
 @pytest.fixture
 def start(moto, tmp_path_factory):
     """Makes worlds for one test."""
+    running = []
+    yield _launcher(moto, tmp_path_factory, running)
+    _stop_all(running)
+
+
+@pytest.fixture(scope="module")
+def launch(moto, tmp_path_factory):
+    """Makes worlds that the tests of one file share."""
     running = []
     yield _launcher(moto, tmp_path_factory, running)
     _stop_all(running)

@@ -9,6 +9,7 @@ URLs, bodies, logs and debug output.
 import base64
 import html
 import json
+import re
 import secrets
 import urllib.parse
 
@@ -25,13 +26,15 @@ def canary(label="canary"):
 def spellings(value):
     """Every form in which `value` is searched for, as bytes."""
     raw = value.encode()
-    forms = {raw, json.dumps(value)[1:-1].encode(), html.escape(value).encode()}
-    if len(raw) < 8:  # shorter ones, encoded, would be found by chance
-        return forms
-    forms |= {raw[at:at + PIECE] for at in range(len(raw) - PIECE + 1)}
-    forms |= {raw.hex().encode(), raw.hex().upper().encode()}
-    forms |= set(_percent(raw)) | set(_base64(raw))
-    forms.add(", ".join(str(byte) for byte in raw).encode())  # what `{:?}` prints of bytes
+    forms = {raw[at:at + PIECE] for at in range(len(raw) - PIECE + 1)}
+    forms |= {json.dumps(value)[1:-1].encode(), html.escape(value).encode()}
+    # The plain part by itself too: escaped and then encoded, the rest of a
+    # value no longer looks like itself.
+    plain = max(re.findall(rb"[\w-]+", raw), key=len, default=b"")
+    for text in {raw, plain if len(plain) >= PIECE else raw}:
+        forms |= {text, text.hex().encode(), text.hex().upper().encode()}
+        forms |= set(_percent(text)) | set(base64_forms(text))
+        forms.add(", ".join(str(byte) for byte in text).encode())  # what `{:?}` prints of bytes
     return forms
 
 
@@ -47,7 +50,7 @@ def _percent(raw):
     return [quoted, form, everything.encode(), everything.lower().encode()]
 
 
-def _base64(raw):
+def base64_forms(raw):
     """base64 and base64url at the three places where a value can begin, less
     the letters at either end that share bits with its neighbours."""
     for shift, head in ((0, 0), (1, 2), (2, 3)):

@@ -1,0 +1,75 @@
+//! Where calls go, and what is written into them there.
+
+use super::{Flaws, credentials, field_rules, headers, pasted};
+use crate::config::declared::{Declared, Upstream};
+use crate::config::tree::At;
+use crate::proxy::forward::BaseUrl;
+use crate::wire::address::is_public;
+
+/// Names that never lead out into the internet (RFC 6761 §6.3, RFC 6762 §3, and ICANN's reserved `internal`).
+const PRIVATE_NAMES: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
+
+pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
+    let (upstreams, secrets) = (root.key("upstreams"), root.key("secrets"));
+    for (name, upstream) in &declared.upstreams {
+        let at = upstreams.key(name);
+        field_rules(upstream, &at, flaws);
+        url(upstream, &at, flaws);
+        patience(upstream.timeout, &at, flaws);
+        own_headers(upstream, &at, flaws);
+        credentials::check(upstream, &at, &secrets, flaws);
+    }
+}
+
+fn url(upstream: &Upstream, at: &At<'_>, flaws: &mut Flaws) {
+    let at = at.key("url");
+    let Some(url) = &upstream.url else {
+        return flaws.missing(&at, "the upstream has no URL", "write `url: https://host`");
+    };
+    if !url.0.is_https() && !upstream.dangerous_plain_http {
+        let help = "write `https://`, or for a private network `dangerous_plain_http: true` beside it";
+        flaws.note(&at, "the credential would cross the network in the clear", help);
+    }
+    if is_private(&url.0) && !upstream.dangerous_private_network {
+        let help = "name a public host, or write `dangerous_private_network: true` beside it";
+        flaws.note(&at, "this host is in a private network", help);
+    }
+}
+
+fn is_private(url: &BaseUrl) -> bool {
+    if let Some(address) = url.address() {
+        return !is_public(address);
+    }
+    let host = url.host().trim_end_matches('.').to_ascii_lowercase();
+    let is_under =
+        |name: &str| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    PRIVATE_NAMES.into_iter().any(is_under)
+}
+
+/// Lambda's own limit for an invocation.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+pub(super) fn patience(timeout: Option<crate::config::fields::Duration>, at: &At<'_>, flaws: &mut Flaws) {
+    if timeout.is_some_and(|timeout| LONGEST < timeout.0) {
+        flaws.note(&at.key("timeout"), "a function on Lambda ends after 15 minutes", "write `15m` or less");
+    }
+}
+
+fn own_headers(upstream: &Upstream, at: &At<'_>, flaws: &mut Flaws) {
+    let at = at.key("headers");
+    let mut seen = Vec::new();
+    for (name, value) in &upstream.headers {
+        let at = at.key(name);
+        let Some(name) = headers::of_ours(&at, name, flaws) else { continue };
+        if headers::proves(&name) {
+            let help = "write it as a `credential`, with its secret in AWS Secrets Manager";
+            flaws.note_key(&at, "this header proves who we are", help);
+        } else if !pasted(&at, value, flaws) {
+            headers::value(&at, value, flaws);
+        }
+        if seen.contains(&name) {
+            flaws.note_key(&at, "this header stands here twice, in other letters", "remove one of the two");
+        }
+        seen.push(name);
+    }
+}

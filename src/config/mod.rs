@@ -1,0 +1,65 @@
+//! From the user's file to something that runs, or to a list of every flaw.
+//!
+//! `tree` reads YAML and remembers places, `de` fills the `declared` structs
+//! from it, `check` looks at how they fit together. Each notes what it finds
+//! and goes on. Nothing here reads a file, an environment or a clock.
+
+pub mod build;
+mod check;
+mod de;
+pub mod declared;
+mod error;
+pub mod env;
+pub mod fields;
+pub mod flaw;
+mod grow;
+mod pasted;
+mod start;
+mod tree;
+
+pub use declared::Declared;
+pub use flaw::Flaw;
+pub use start::start;
+
+use flaw::Flaws;
+use tree::{At, Place};
+
+/// Reads `countersign.yaml`: what it declares, or every flaw in it, in the order of the file.
+///
+/// Takes the bytes of the file: that they are UTF-8 is checked here. Never
+/// panics, and never takes long, whatever they are.
+///
+/// ```
+/// let flaws = countersign::config::read("version: 2").unwrap_err();
+/// assert_eq!(flaws[0].in_file("countersign.yaml").to_string().split(' ').next(), Some("countersign.yaml:1:10:"));
+/// ```
+pub fn read(file: impl AsRef<[u8]>) -> Result<Declared, Vec<Flaw>> {
+    let mut flaws = Flaws::default();
+    let declared = text(file.as_ref(), &mut flaws).and_then(|text| {
+        let root = grow::grow(text, &mut flaws)?;
+        let declared: Declared = de::read(&root, &mut flaws);
+        check::check(&declared, &At::root(&root), &mut flaws);
+        Some(declared)
+    });
+    match declared {
+        Some(declared) if flaws.is_empty() => Ok(declared),
+        _ => Err(flaws.sorted()),
+    }
+}
+
+/// The text of a file, without its byte order mark.
+fn text<'f>(file: &'f [u8], flaws: &mut Flaws) -> Option<&'f str> {
+    let error = match std::str::from_utf8(file) {
+        Ok(text) => return Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => error,
+    };
+    let before = file.get(..error.valid_up_to()).unwrap_or_default();
+    let before = String::from_utf8_lossy(before);
+    let last = before.rsplit('\n').next().unwrap_or_default();
+    let place = Place { line: before.matches('\n').count() + 1, column: last.chars().count() + 1, width: 1 };
+    flaws.push(Flaw::new(String::new(), place, "the file is no UTF-8 from here on", "save it as UTF-8"));
+    None
+}
+
+#[cfg(test)]
+mod tests;
