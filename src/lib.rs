@@ -5,8 +5,8 @@
 //! the credential they never see, forwards the call, and hands back only what
 //! the route allows. [`proxy`] is the life of a request; read that first.
 
-pub mod credential;
 pub mod config;
+pub mod credential;
 pub mod proxy;
 pub mod secret;
 pub mod wire;

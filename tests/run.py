@@ -135,7 +135,12 @@ def browser_tests():
         return node_tests({**places, "CHROMIUM": chromium})
 
 
-FAST = [("format", format_check), ("clippy", clippy), ("unit tests", unit_tests), ("example configurations", example_configs)]
+FAST = [
+    ("format", format_check),
+    ("clippy", clippy),
+    ("unit tests", unit_tests),
+    ("example configurations", example_configs),
+]
 SLOW = [
     ("python tools", python_tools),
     ("dependencies", dependencies),

@@ -13,13 +13,13 @@ use regex_lite::Regex;
 use super::declared::{self, Declared};
 use super::fields::{Names, Value as Field};
 use crate::credential::{self, Credential};
+use crate::proxy::Route;
 use crate::proxy::authorize::{Class, Policy};
 use crate::proxy::cors::Cors;
 use crate::proxy::forward::Upstream;
 use crate::proxy::headers::Allowed;
 use crate::proxy::route::{METHODS, Pattern, RouteKey, Routes, Template};
 use crate::proxy::validate::{MediaRange, Rules};
-use crate::proxy::Route;
 use crate::secret::SecretRef;
 use crate::secret::vault::Wanted;
 
@@ -53,7 +53,8 @@ impl Blueprint {
     /// Puts together what a checked file declares.
     pub fn new(declared: Declared) -> Result<Self, Gap> {
         let private_hosts = declared.upstreams.values().filter(|upstream| upstream.dangerous_private_network);
-        let private_hosts = private_hosts.filter_map(|upstream| Some(upstream.url.as_ref()?.0.host().to_owned())).collect();
+        let private_hosts =
+            private_hosts.filter_map(|upstream| Some(upstream.url.as_ref()?.0.host().to_owned())).collect();
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in declared.upstreams {
             let timeout = upstream.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.0);
@@ -78,7 +79,8 @@ impl Blueprint {
 }
 
 fn lookup<'m, V>(map: &'m BTreeMap<String, V>, name: Option<&str>) -> Result<&'m V, Gap> {
-    name.and_then(|name| map.get(name)).ok_or_else(|| format!("`{}` is not declared", name.unwrap_or_default()))
+    name.and_then(|name| map.get(name))
+        .ok_or_else(|| format!("`{}` is not declared", name.unwrap_or_default()))
 }
 
 fn build_cors(declared: Option<declared::Cors>) -> Cors {
@@ -88,7 +90,8 @@ fn build_cors(declared: Option<declared::Cors>) -> Cors {
 }
 
 fn build_policy(allow: &[String], classes: &BTreeMap<String, Class>) -> Result<Policy, Gap> {
-    let allowed: Result<Vec<Class>, Gap> = allow.iter().map(|name| lookup(classes, Some(name)).cloned()).collect();
+    let allowed: Result<Vec<Class>, Gap> =
+        allow.iter().map(|name| lookup(classes, Some(name)).cloned()).collect();
     allowed.map(Policy::new)
 }
 
@@ -142,7 +145,10 @@ fn build_route(
     };
     let request = declared.request;
     Ok(Route {
-        methods: methods(&key, declared.methods.map(|verbs| verbs.into_iter().map(|verb| verb.0.0).collect())),
+        methods: methods(
+            &key,
+            declared.methods.map(|verbs| verbs.into_iter().map(|verb| verb.0.0).collect()),
+        ),
         any: key.method().is_none(),
         keeps_encoded_slash: declared.encoded_slash.is_some(),
         policy,
@@ -151,7 +157,9 @@ fn build_route(
                 Names::Any => None,
                 Names::These(names) => Some(names),
             },
-            content_types: request.content_types.map(|types| types.iter().map(|text| MediaRange::new(text)).collect()),
+            content_types: request
+                .content_types
+                .map(|types| types.iter().map(|text| MediaRange::new(text)).collect()),
             max_bytes: request.max_bytes.map_or(REQUEST_BYTES, |size| size.0),
         },
         request_headers: build_names(request.headers)?,
@@ -180,7 +188,9 @@ fn own_path(pattern: &Pattern) -> Result<Template, Gap> {
 fn build_names(names: Names) -> Result<Allowed, Gap> {
     match names {
         Names::Any => Ok(Allowed::Any),
-        Names::These(names) => names.iter().map(|name| header_name(name)).collect::<Result<_, _>>().map(Allowed::These),
+        Names::These(names) => {
+            names.iter().map(|name| header_name(name)).collect::<Result<_, _>>().map(Allowed::These)
+        }
     }
 }
 
@@ -212,6 +222,7 @@ fn place_of(secrets: &Secrets, reference: &SecretRef) -> Result<(String, Option<
         declared::Secret::Id(id) => (id.clone(), None),
         declared::Secret::Place(place) => (place.id.clone().unwrap_or_default(), place.expect.as_deref()),
     };
-    let expect = expect.map(Regex::new).transpose().map_err(|error| format!("`expect` of `{reference}`: {error}"))?;
+    let expect =
+        expect.map(Regex::new).transpose().map_err(|error| format!("`expect` of `{reference}`: {error}"))?;
     Ok((id, expect))
 }

@@ -74,7 +74,8 @@ mod tests {
     use super::*;
 
     fn read(set: &[(&str, &str)]) -> Result<Env, String> {
-        let find = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let find =
+            |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Env::read(find)
     }
 

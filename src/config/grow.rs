@@ -60,7 +60,8 @@ enum Next<'t> {
 
 impl<'t> Grower<'t, '_> {
     fn document(&mut self) -> Result<Node, End> {
-        let empty = |grower: &Self| grower.end(Span::default(), "the file is empty", "begin with `version: 1`");
+        let empty =
+            |grower: &Self| grower.end(Span::default(), "the file is empty", "begin with `version: 1`");
         let (Next::DocumentStart(_), Next::Node(event, span)) = (self.next()?, self.next()?) else {
             return Err(empty(self));
         };
@@ -68,9 +69,11 @@ impl<'t> Grower<'t, '_> {
         match self.next()? {
             Next::EndOfStream(_) if node.is_null() => Err(empty(self)),
             Next::EndOfStream(_) => Ok(node),
-            Next::Node(_, span) | Next::EndOfCollection(span) | Next::DocumentStart(span) => {
-                Err(self.end(span, "a second document begins here", "keep one document, without `---` between"))
-            }
+            Next::Node(_, span) | Next::EndOfCollection(span) | Next::DocumentStart(span) => Err(self.end(
+                span,
+                "a second document begins here",
+                "keep one document, without `---` between",
+            )),
         }
     }
 

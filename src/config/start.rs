@@ -17,7 +17,9 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
     let plan = plan(&env.config)?;
     let roots = Roots::new(env.extra_ca.as_deref())?;
     let source = match env.secrets {
-        Secrets::Aws(account) => Source::Aws(SecretsManager::new(account, Client::new(&roots, Reach::Anywhere)?)),
+        Secrets::Aws(account) => {
+            Source::Aws(SecretsManager::new(account, Client::new(&roots, Reach::Anywhere)?))
+        }
         Secrets::File(path) => Source::File(path),
     };
     // The client is built while Secrets Manager thinks.
@@ -33,10 +35,12 @@ pub fn plan(path: &Path) -> Result<Blueprint, String> {
     let name = path.display();
     let file = std::fs::read(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
     let declared = super::read(&file).map_err(|flaws| {
-        let flaws: Vec<String> = flaws.iter().map(|flaw| flaw.in_file(&name.to_string()).to_string()).collect();
+        let flaws: Vec<String> =
+            flaws.iter().map(|flaw| flaw.in_file(&name.to_string()).to_string()).collect();
         lines(&flaws)
     })?;
-    Blueprint::new(declared).map_err(|gap| format!("{name}: {gap}; `countersign check` should have said so, please report it"))
+    Blueprint::new(declared)
+        .map_err(|gap| format!("{name}: {gap}; `countersign check` should have said so, please report it"))
 }
 
 fn lines(items: &[impl std::fmt::Display]) -> String {

@@ -114,7 +114,7 @@ impl Proxy {
 
     async fn serve<'p>(
         &'p self,
-        request: Request,
+        mut request: Request,
         asking: &Asking,
         deadline: Instant,
         record: &mut Record<'p>,
@@ -125,6 +125,7 @@ impl Proxy {
             return self.cors.preflight(&request, asking, self.routes.place(&path));
         }
         asking.admit()?;
+        request.fault.take().map_or(Ok(()), Err)?;
         let found = self.routes.find(&request.method, &path)?;
         record.route(found.route);
         let caller = identify::identify(&request);
@@ -198,6 +199,7 @@ pub(crate) mod tests {
             id: "r-1".to_owned(),
             source: "192.0.2.1".to_owned(),
             api_key_id: None,
+            fault: None,
         }
     }
 }

@@ -30,6 +30,8 @@ pub struct Request {
     pub source: String,
     /// The id (not the value) of the API key the gateway accepted, if any.
     pub api_key_id: Option<String>,
+    /// What the door could not read of it. The part it is about is empty.
+    pub fault: Option<Problem>,
 }
 
 /// An answer that is safe to show. Made by `Reply::release`, by a

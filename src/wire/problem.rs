@@ -137,7 +137,11 @@ impl Kind {
 
 /// A refusal or a failure, on its way to the caller and to the record.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Inner>);
+
+/// Boxed, because nearly every stage returns one and hardly ever does.
+#[derive(Debug)]
+struct Inner {
     kind: Kind,
     detail: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
@@ -148,13 +152,13 @@ pub struct Problem {
 impl Problem {
     /// A problem, with what the caller is told of it.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), hint: None, cause: None, header: None }
+        Self(Box::new(Inner { kind, detail: detail.into(), hint: None, cause: None, header: None }))
     }
 
     /// Adds what the caller may try.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
@@ -162,53 +166,53 @@ impl Problem {
     /// no URL may be in it.
     #[must_use]
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
-        self.cause = Some(cause.to_string());
+        self.0.cause = Some(cause.to_string());
         self
     }
 
     /// Adds a header that the status asks for, such as `allow` (RFC 9110 §15.5.6).
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.0.header = Some((name, value));
         self
     }
 
     /// What kind of problem it is.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// What the caller is told.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// What the record keeps.
     pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The answer that a caller sees: `application/problem+json` (RFC 9457 §3).
     pub fn answer(&self, request_id: &str) -> Response {
         let mut body = serde_json::json!({
-            "type": format!("urn:countersign:problem:{}", self.kind.code()),
-            "title": self.kind.title(),
-            "status": self.kind.status().as_u16(),
-            "detail": self.detail,
-            "code": self.kind.code(),
+            "type": format!("urn:countersign:problem:{}", self.0.kind.code()),
+            "title": self.0.kind.title(),
+            "status": self.0.kind.status().as_u16(),
+            "detail": self.0.detail,
+            "code": self.0.kind.code(),
             "request_id": request_id,
-            "retryable": self.kind.retryable(),
+            "retryable": self.0.kind.retryable(),
         });
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = &self.0.hint {
             body["hint"] = serde_json::Value::from(hint.as_ref());
         }
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = &self.header {
+        if let Some((name, value)) = &self.0.header {
             headers.insert(name.clone(), value.clone());
         }
-        Response::new(self.kind.status(), headers, Bytes::from(body.to_string()))
+        Response::new(self.0.kind.status(), headers, Bytes::from(body.to_string()))
     }
 }
 

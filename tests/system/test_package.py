@@ -1,16 +1,15 @@
 """What `sam build` makes is what is deployed, so that is what must run."""
 
-import os
 import platform
 import shutil
 import subprocess
-import sys
 import zipfile
 
 import pytest
 
 from harness import events
 from harness.function import ROOT
+from harness.process import tools
 
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 
@@ -19,11 +18,10 @@ ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 def package(tmp_path_factory):
     """The folder of the function, as Lambda would unpack it."""
     folder = tmp_path_factory.mktemp("package")
-    sam = shutil.which("sam", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+    sam = shutil.which("sam", path=tools()["PATH"])
     done = subprocess.run(
         [sam, "build", "--build-dir", str(folder / "build"), "--parameter-overrides", f"Architecture={ARCHITECTURE}"],
-        cwd=ROOT, capture_output=True, text=True, timeout=1800,
-        env={**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-west-1"})
+        cwd=ROOT, capture_output=True, text=True, timeout=1800, env=tools())
     assert done.returncode == 0, done.stdout + done.stderr
     archive = shutil.make_archive(str(folder / "function"), "zip", folder / "build" / "ProxyFunction")
     task = folder / "task"

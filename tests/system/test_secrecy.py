@@ -101,7 +101,8 @@ def test_without_secrets_manager_nothing_is_sent_and_the_message_is_clear(start,
 
 
 def test_with_secrets_manager_out_of_reach_nothing_is_sent(start, tap):
-    world = start(to=tap, env={**LOUD, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, routes={"GET /x": route("/anything/x")})
+    env = {**LOUD, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    world = start(to=tap, env=env, routes={"GET /x": route("/anything/x")})
     assert b"ecret" in failed_start(world) and tap.seen == []
 
 

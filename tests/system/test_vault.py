@@ -46,7 +46,7 @@ def test_a_secret_that_nothing_uses_is_not_read_by_a_call_of_its_own(start, tap)
 
 def test_the_record_names_the_version_that_was_used(start, tap):
     world = start(to=tap, routes={"GET /x": route("/anything/x")})
-    assert world.get("/x").record["secrets"] == [{"name": "github", "version": world.versions["github"]}]
+    assert world.get("/x").record["secrets"] == [{"name": "github.token", "version": world.versions["github"]}]
 
 
 def test_a_secret_may_be_named_by_its_arn(start, moto, tap):

@@ -44,6 +44,10 @@ impl Serialize for Answer<'_> {
             answer.serialize_entry("statusDescription", &format_args!("{} {reason}", status.as_str()))?;
         }
         answer.serialize_entry(if lists { "multiValueHeaders" } else { "headers" }, &headers)?;
+        if self.form == Form::Http {
+            // No cookie ever crosses; `cargo lambda watch` wants the list all the same.
+            answer.serialize_entry("cookies", &[(); 0])?;
+        }
         answer.serialize_entry("body", &self.body)?;
         answer.serialize_entry("isBase64Encoded", &matches!(self.body, Body::Bytes(_)))?;
         answer.end()

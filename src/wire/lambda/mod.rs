@@ -41,9 +41,9 @@ pub enum Form {
 /// has no name for it.
 ///
 /// # Errors
-/// What is wrong with it, to be answered in [`Form::Rest`].
+/// What it is instead of a request, to be answered in [`Form::Rest`].
 pub fn request(event: &str, lambda_request_id: &str) -> Result<(Request, Form), Problem> {
-    read::request(event::Event::parse(event)?, lambda_request_id)
+    Ok(read::request(event::Event::parse(event)?, lambda_request_id))
 }
 
 /// The answer in the event's own form. It borrows: a text body is written

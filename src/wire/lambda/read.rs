@@ -14,24 +14,36 @@ use super::{Form, headers, path, query};
 use crate::wire::Request;
 use crate::wire::problem::{Kind, Problem};
 
-pub(super) fn request(event: Event<'_>, lambda_request_id: &str) -> Result<(Request, Form), Problem> {
+/// Whoever sent a request that cannot be read is told so in the form they
+/// read, and with the headers that a browser wants: the fault travels in it.
+pub(super) fn request(event: Event<'_>, lambda_request_id: &str) -> (Request, Form) {
     let Event { sender, tree: mut event } = event;
+    let mut fault = None;
     let form = form(sender, &event);
-    let body = body(event.take("body"), event.get("isBase64Encoded"))?;
-    let headers = read_headers(sender, &event)?;
+    let body = sound(body(event.take("body"), event.get("isBase64Encoded")), &mut fault);
+    let headers = sound(read_headers(sender, &event), &mut fault);
     let context = event.get("requestContext");
     let request = Request {
-        method: method(sender, &event)?,
+        method: sound(method(sender, &event), &mut fault),
         path: own_path(sender, &event).to_owned(),
-        query: read_query(sender, &event)?,
+        query: sound(read_query(sender, &event), &mut fault),
         source: source(sender, context, &headers).to_owned(),
         id: context.get("requestId").words().unwrap_or(lambda_request_id).to_owned(),
         // Beside it stands `apiKey`, the key itself: never to be read.
         api_key_id: context.get("identity").get("apiKeyId").words().map(ToString::to_string),
         headers,
         body,
+        fault,
     };
-    Ok((request, form))
+    (request, form)
+}
+
+/// What was read, or nothing and the fault.
+fn sound<T: Default>(read: Result<T, Problem>, fault: &mut Option<Problem>) -> T {
+    read.unwrap_or_else(|problem| {
+        *fault = Some(problem);
+        T::default()
+    })
 }
 
 /// A load balancer fills one pair of maps, and reads the same one of the answer.

@@ -5,8 +5,16 @@ import random
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+
+def tools():
+    """The environment for a command of this virtual environment, such as
+    `sam` or `cargo lambda`, however the tests themselves were started."""
+    path = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    return {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-west-1"}
 
 
 def free_port():

@@ -211,7 +211,7 @@ def late(seconds, then=None):
 def drips(seconds):
     """A head at once, then a body that does not end in time."""
     def script(_, connection):
-        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1000000\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 1000\r\n\r\n")
         for _ in range(int(seconds * 10)):
             connection.sendall(b".")
             time.sleep(0.1)

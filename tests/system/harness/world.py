@@ -2,7 +2,8 @@
 upstreams, and what a test asks of them.
 
 Every answer that a world gives is checked for what must hold of all answers:
-its form is one that API Gateway accepts, and no secret is in it.
+its form is one that API Gateway accepts, caches are told that it depends on
+the origin, and no secret is in it.
 """
 
 import base64
@@ -172,8 +173,11 @@ class World:
         """Sends an event; the answer is checked before anybody sees it."""
         before = len(self.records())
         raw = self.invoke(event)
-        assert b'"statusCode"' in raw, f"no answer but {raw!r}; the log ends so: {self.function.output[-3000:].decode()}"
-        return Answer(raw, kind, lambda: self._record_number(before))
+        log = self.function.output[-3000:].decode(errors="replace")
+        assert b'"statusCode"' in raw, f"no answer but {raw!r}; the log ends so: {log}"
+        answer = Answer(raw, kind, lambda: self._record_number(before))
+        assert "origin" in answer.words("vary"), f"a cache would give this to every page: {answer}"
+        return answer
 
     def invoke(self, event):
         """Sends an event (or bytes that are none); the raw answer."""

@@ -31,7 +31,10 @@ fn each_form_has_its_members_and_no_other() {
         Form::Rest,
         json!({"statusCode": 200, "multiValueHeaders": lists, "body": "hi", "isBase64Encoded": false}),
     );
-    check(Form::Http, json!({"statusCode": 200, "headers": joined, "body": "hi", "isBase64Encoded": false}));
+    check(
+        Form::Http,
+        json!({"statusCode": 200, "headers": joined, "cookies": [], "body": "hi", "isBase64Encoded": false}),
+    );
     check(
         Form::Alb { multi: true },
         json!({"statusCode": 200, "statusDescription": "200 OK", "multiValueHeaders": lists,
