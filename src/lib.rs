@@ -5,6 +5,8 @@
 //! the credential they never see, forwards the call, and hands back only what
 //! the route allows. [`proxy`] is the life of a request; read that first.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod config;
 pub mod credential;
 pub mod proxy;

@@ -27,20 +27,25 @@ pub struct Declared {
         max = 1,
         message = "this version of the grammar is not known; write `version: 1`"
     ))]
+    #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub version: Option<u32>,
     /// Where each secret is kept: our name for it, and its name or ARN in AWS Secrets Manager.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<super::schema::Name, Secret>"))]
     pub secrets: BTreeMap<String, Secret>,
     /// The third-party APIs that routes lead to.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<super::schema::Name, Upstream>"))]
     pub upstreams: BTreeMap<String, Upstream>,
     /// Which web pages may call. Without it, none may.
     pub cors: Option<Cors>,
     /// Who calls. Routes name the callers that they are open to.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<super::schema::Name, Caller>"))]
     pub callers: BTreeMap<String, Caller>,
     /// Usage plans that callers are put in.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<super::schema::Name, Plan>"))]
     pub plans: BTreeMap<String, Plan>,
     /// What may be called: a method and a path of ours, in API Gateway's notation.
     /// `{name}` stands for one segment, `{name+}` for the rest of the path, `ANY` for every method.
@@ -60,6 +65,7 @@ pub struct SecretPlace {
         max = 2048,
         message = "this names no secret; write its name or ARN in Secrets Manager"
     ))]
+    #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub id: Option<String>,
     /// What its value looks like: a regular expression such as `^ghp_`. A value that does not fit is
     /// refused at start, which catches a pasted wrong key. For a JSON secret each field that is used is checked.
@@ -82,11 +88,13 @@ pub enum Secret {
 pub struct Upstream {
     /// Its base URL, such as `https://api.github.com` or `https://api.example.com/v2`.
     /// No request can move its scheme, host, port or base path.
+    #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub url: Option<Parsed<BaseUrl>>,
     /// How we prove ourselves: one recipe, or a list of recipes that all apply.
     pub credential: Option<OneOrMany<Credential>>,
     /// Headers that we set, over the caller's. No secrets: those belong in `credential`.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<String, super::schema::Text>"))]
     pub headers: BTreeMap<String, String>,
     /// How long the whole call may take, retries included. Never past the invocation's own deadline. Default: `25s`.
     pub timeout: Option<Duration>,
@@ -107,7 +115,7 @@ pub struct Upstream {
 ///
 /// A field that always holds a secret takes its reference bare (`bearer: github.token`); one that may hold either
 /// takes text, or `{secret: github.token}`, or with words around it `{secret: github.token, format: "Token {}"}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Credential {
@@ -117,45 +125,55 @@ pub enum Credential {
     Basic {
         /// The user name.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         username: Value,
         /// The password.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         password: Value,
     },
     /// Any header.
     Header {
         /// Its name, such as `X-Api-Key`.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         name: String,
         /// Its value.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         value: Value,
     },
     /// One query parameter, percent-encoded. It takes the place of the caller's.
     Query {
         /// Its name, such as `access_token`.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         name: String,
         /// Its value.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         value: Value,
     },
     /// One cookie (RFC 6265 §4.2).
     Cookie {
         /// Its name.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         name: String,
         /// Its value.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         value: Value,
     },
     /// A part of the upstream's path, such as the token in `/bot{token}/sendMessage`.
     Path {
         /// The name that stands in braces in the `path` of the routes.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         param: String,
         /// Its value.
         #[serde(default)]
+        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
         value: Value,
     },
 }
@@ -170,6 +188,7 @@ pub struct Cors {
     /// the place of the star; `"*"` for every page of the web, only without `credentials`.
     #[serde(default)]
     #[validate(length(min = 1, message = "no page may call; name at least one origin, or remove `cors`"))]
+    #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub origins: Vec<Parsed<OriginPattern>>,
     /// Whether pages may call with the browser's credentials mode `include`. Cookies never go upstream either way.
     #[serde(default)]
@@ -218,8 +237,10 @@ pub struct Route {
     pub methods: Option<Vec<Parsed<Verb>>>,
     /// The callers that the route is open to.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub allow: Vec<String>,
     /// The upstream that it leads to.
+    #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub upstream: Option<String>,
     /// The path there; `{name}` takes the value of the route's parameter, percent-encoded. Default: the route's own path.
     pub path: Option<Parsed<Template>>,

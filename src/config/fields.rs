@@ -190,7 +190,7 @@ impl Default for Value {
     }
 }
 
-/// The written form of [`Value::Secret`].
+/// A secret, in a field that may hold text or a secret.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

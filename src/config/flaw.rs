@@ -25,8 +25,9 @@ pub struct Flaw {
 impl Flaw {
     pub(super) fn new(at: String, place: Place, what: impl Into<String>, help: impl Into<String>) -> Self {
         let Place { line, column, width } = place;
-        let at = if is_pasted(&at) { "…".to_owned() } else { at };
-        Self { at, line, column, width, what: what.into(), help: Some(help.into()) }
+        let visible = |text: String| text.replace(char::is_control, "\u{fffd}");
+        let at = if is_pasted(&at) { "…".to_owned() } else { visible(at) };
+        Self { at, line, column, width, what: visible(what.into()), help: Some(help.into()) }
     }
 
     /// The flaw in one line, for a log: `countersign.yaml:31:7: routes.GET /a.allow: what (help)`.

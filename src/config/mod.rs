@@ -17,8 +17,12 @@ mod pasted;
 mod start;
 mod tree;
 
+#[cfg(feature = "cli")]
+mod schema;
+
 pub use declared::Declared;
 pub use flaw::Flaw;
+pub use pasted::veil;
 pub use start::start;
 
 use flaw::Flaws;

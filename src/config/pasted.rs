@@ -48,6 +48,16 @@ pub fn is_pasted(text: &str) -> bool {
     text.contains("-----BEGIN ") || text.split(|c| !is_of_a_key(c)).any(is_key)
 }
 
+/// A text with what looks like a secret's value veiled, as long as it was.
+pub fn veil(text: &str) -> String {
+    let words = text.split_inclusive(|c| !is_of_a_key(c)).map(|word| {
+        let key = word.trim_end_matches(|c| !is_of_a_key(c));
+        let end = word.get(key.len()..).unwrap_or_default();
+        if is_key(key) { format!("{}{end}", "*".repeat(key.len())) } else { word.to_owned() }
+    });
+    words.collect()
+}
+
 /// Keys are single words; paths, ARNs and sentences are made of several.
 fn is_of_a_key(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-' || c == '_'

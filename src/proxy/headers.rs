@@ -16,10 +16,9 @@ pub enum Allowed {
 }
 
 /// What any request may carry upstream.
-const ALWAYS_UP: [HeaderName; 8] = [
+const ALWAYS_UP: [HeaderName; 7] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
-    header::CONTENT_LANGUAGE,
     header::CONTENT_TYPE,
     header::IF_MATCH,
     header::IF_NONE_MATCH,

@@ -102,7 +102,7 @@ fn decode(part: &str) -> Result<Cow<'_, str>, Problem> {
     let bytes = part.as_bytes();
     let stray =
         |at: usize| !bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit));
-    if (0..bytes.len()).any(|at| bytes[at] == b'%' && stray(at)) {
+    if bytes.iter().enumerate().any(|(at, byte)| *byte == b'%' && stray(at)) {
         return Err(malformed("the path has a `%` that encodes nothing"));
     }
     percent_decode_str(part).decode_utf8().map_err(|_| malformed("the path is not UTF-8"))

@@ -170,7 +170,7 @@ impl FromStr for Pattern {
         }
         let pattern = Self(segments);
         let names: Vec<&str> = pattern.params().map(|(name, _)| name).collect();
-        match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+        match names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|other| other == *name)) {
             Some((_, name)) => Err(format!("`{{{name}}}` stands here twice; give each its own name")),
             None => Ok(pattern),
         }

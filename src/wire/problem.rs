@@ -9,6 +9,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Serialize;
 
 use super::Response;
 
@@ -194,26 +195,41 @@ impl Problem {
 
     /// The answer that a caller sees: `application/problem+json` (RFC 9457 §3).
     pub fn answer(&self, request_id: &str) -> Response {
-        let mut body = serde_json::json!({
-            "type": format!("urn:countersign:problem:{}", self.0.kind.code()),
-            "title": self.0.kind.title(),
-            "status": self.0.kind.status().as_u16(),
-            "detail": self.0.detail,
-            "code": self.0.kind.code(),
-            "request_id": request_id,
-            "retryable": self.0.kind.retryable(),
-        });
-        if let Some(hint) = &self.0.hint {
-            body["hint"] = serde_json::Value::from(hint.as_ref());
-        }
+        let Inner { kind, detail, hint, header, .. } = &*self.0;
+        let body = Body {
+            kind: format!("urn:countersign:problem:{}", kind.code()),
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            detail,
+            code: kind.code(),
+            request_id,
+            retryable: kind.retryable(),
+            hint: hint.as_deref(),
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = &self.0.header {
+        if let Some((name, value)) = header {
             headers.insert(name.clone(), value.clone());
         }
-        Response::new(self.0.kind.status(), headers, Bytes::from(body.to_string()))
+        Response::new(kind.status(), headers, Bytes::from(body))
     }
+}
+
+/// The members of RFC 9457 §3.1, and ours (§3.2).
+#[derive(Serialize)]
+struct Body<'p> {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'p str,
+    status: u16,
+    detail: &'p str,
+    code: &'p str,
+    request_id: &'p str,
+    retryable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'p str>,
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ class Upstream(_Loopback):
 
 
 class Tap(_Loopback):
-    """Passes every byte on to `target`, and keeps the requests."""
+    """Passes every byte on to the port `target`, and keeps the requests."""
 
     def __init__(self, target):
         self._target = target
@@ -119,9 +119,11 @@ class Tap(_Loopback):
             onward.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             back = threading.Thread(target=_pump, args=(onward, connection), daemon=True)
             back.start()
-            stream = connection.makefile("rb")
-            while (seen := read_request(stream, copy=onward.sendall)) is not None:
-                self.seen.append(seen)
+            stream, copied = connection.makefile("rb"), bytearray()
+            while (seen := read_request(stream, copied.extend)) is not None:
+                self.seen.append(seen)  # before it goes on: a test looks as soon as there is an answer
+                onward.sendall(copied)
+                copied.clear()
             onward.shutdown(socket.SHUT_WR)
             back.join()
 

@@ -1,0 +1,64 @@
+//! A flaw as a compiler shows it: the line, a caret under the place, and how
+//! to mend it. Where the line holds what could be a secret, it is veiled: CI
+//! logs are read by more people than files are.
+
+use std::io;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use super::Terminal;
+use crate::config::{Flaw, veil};
+
+pub(super) fn show(flaw: &Flaw, name: &str, file: &[u8], terminal: &mut Terminal<'_>) -> io::Result<()> {
+    let source = source(file);
+    let span = span(&source, flaw);
+    let source = veiled(source, span.clone(), &flaw.at);
+    let place = AnnotationKind::Primary.span(span).label(flaw.at.as_str());
+    let snippet = Snippet::source(source.as_str()).path(name).annotation(place);
+    let mut group = Level::ERROR.primary_title(flaw.what.as_str()).element(snippet);
+    if let Some(help) = &flaw.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let renderer = if terminal.colours { Renderer::styled() } else { Renderer::plain() };
+    writeln!(terminal.out, "{}\n", renderer.render(&[group]))
+}
+
+/// The text of a file, as lines that end in a line feed, byte for byte where it was.
+fn source(file: &[u8]) -> String {
+    let text = String::from_utf8_lossy(file);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let mut source = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        source.push(if c == '\r' && chars.peek() != Some(&'\n') { '\n' } else { c });
+    }
+    source
+}
+
+/// The bytes that a flaw covers.
+fn span(source: &str, flaw: &Flaw) -> Range<usize> {
+    let lines = source.split_inclusive('\n').take(flaw.line - 1);
+    let start_of_line: usize = lines.map(str::len).sum();
+    let line = source.get(start_of_line..).unwrap_or_default().lines().next().unwrap_or_default();
+    let byte = |column: usize| line.char_indices().nth(column).map_or(line.len(), |(byte, _)| byte);
+    start_of_line + byte(flaw.column - 1)..start_of_line + byte(flaw.column - 1 + flaw.width)
+}
+
+/// The fields that hold references to secrets, or stand where a secret may.
+const SECRETIVE: [&str; 6] = ["bearer", "secret", "username", "password", "value", "format"];
+
+fn veiled(source: String, span: Range<usize>, at: &str) -> String {
+    let field = at.rsplit('.').next().unwrap_or_default();
+    let token = source.get(span.clone()).unwrap_or_default();
+    let is_reference =
+        token.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && token.len() <= 32;
+    let is_collection = token.starts_with(['{', '[']);
+    if !SECRETIVE.contains(&field) || is_reference || is_collection {
+        return veil(&source);
+    }
+    let stars = "*".repeat(token.len());
+    let (before, after) =
+        (source.get(..span.start).unwrap_or_default(), source.get(span.end..).unwrap_or_default());
+    veil(&format!("{before}{stars}{after}"))
+}

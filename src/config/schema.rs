@@ -1,0 +1,127 @@
+//! What editors are told about the fields that parse themselves: the JSON
+//! Schema that `countersign schema` prints, and the reference made from it.
+//! A part of the command line only; the function never builds a schema.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::declared::{Secret, SecretPlace};
+use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size, Value};
+use crate::proxy::cors::OriginPattern;
+use crate::proxy::forward::BaseUrl;
+use crate::proxy::route::{RouteKey, Template, Verb};
+use crate::secret::SecretRef;
+
+/// A noun that is written as text: what it is called, and what it looks like.
+trait Written {
+    const TITLE: &'static str;
+    const PATTERN: &'static str;
+    const EXAMPLE: &'static str;
+}
+
+/// What a name of ours looks like. Stands in for `String` in schemas only.
+pub struct Name;
+
+/// Text, also where YAML would read a number out of it: it stays as written.
+pub struct Text;
+
+macro_rules! written {
+    ($($noun:ty: $title:literal, $pattern:literal, $example:literal;)*) => {$(
+        impl Written for $noun {
+            const TITLE: &'static str = $title;
+            const PATTERN: &'static str = $pattern;
+            const EXAMPLE: &'static str = $example;
+        }
+    )*};
+}
+
+written! {
+    BaseUrl: "URL", r"^https?://[^\s?#@]+$", "https://api.github.com";
+    Duration: "duration", r"^\d+ *[a-zA-Zµ]+( *\d+ *[a-zA-Zµ]+)*$", "5s";
+    Name: "name", r"^[A-Za-z0-9_-]+$", "github";
+    OriginPattern: "origin", r"^(\*|[a-z][a-z0-9+.-]*://[^\s/?#]+)$", "https://app.example.com";
+    Quota: "quota", r"^\d+ */ *(day|week|month)$", "10000/day";
+    RouteKey: "route", r"^(ANY|GET|HEAD|POST|PUT|PATCH|DELETE) +/[^\s?#%\\]*$", "GET /my-repos";
+    SecretRef: "secret", r"^[A-Za-z0-9_-]+(\..+)?$", "github.token";
+    Size: "size", r"^\d+(\.\d+)? *([KMGkmg]i?)?[Bb]?$", "16KiB";
+    Template: "path", r"^/[^\s?#]*$", "/user/repos";
+    Verb: "method", r"^(GET|HEAD|POST|PUT|PATCH|DELETE)$", "GET";
+}
+
+fn schema_of<T: Written>(kind: &[&str]) -> Schema {
+    let kind = if let [only] = kind { serde_json::json!(only) } else { serde_json::json!(kind) };
+    json_schema!({ "title": T::TITLE, "type": kind, "pattern": T::PATTERN, "examples": [T::EXAMPLE] })
+}
+
+impl<T: Written> JsonSchema for Parsed<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::TITLE.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema_of::<T>(&["string"])
+    }
+}
+
+macro_rules! inline {
+    ($($noun:ty: $schema:expr;)*) => {$(
+        impl JsonSchema for $noun {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($noun).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let schema: fn(&mut SchemaGenerator) -> Schema = $schema;
+                schema(generator)
+            }
+        }
+    )*};
+}
+
+inline! {
+    Duration: |_| schema_of::<Duration>(&["string"]);
+    Name: |_| schema_of::<Name>(&["string"]);
+    Quota: |_| schema_of::<Quota>(&["string"]);
+    Size: |_| {
+        let mut schema = schema_of::<Size>(&["string", "integer"]);
+        schema.insert("minimum".to_owned(), 1.into());
+        schema
+    };
+    Text: |_| json_schema!({ "title": "text", "type": ["string", "number", "boolean"] });
+    Names: |generator| {
+        let names = generator.subschema_for::<Vec<String>>();
+        json_schema!({ "title": "list of names, or `any`", "anyOf": [{ "const": "any" }, names] })
+    };
+    Value: |generator| {
+        let (text, secret) = (generator.subschema_for::<Text>(), generator.subschema_for::<SecretValue>());
+        json_schema!({ "anyOf": [text, secret] })
+    };
+    Secret: |generator| {
+        let place = generator.subschema_for::<SecretPlace>();
+        json_schema!({ "anyOf": [{ "title": "name or ARN", "type": "string", "minLength": 1 }, place] })
+    };
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMany_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (one, many) = (generator.subschema_for::<T>(), generator.subschema_for::<Vec<T>>());
+        json_schema!({ "anyOf": [one, many] })
+    }
+}

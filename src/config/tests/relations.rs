@@ -1,0 +1,186 @@
+//! How the parts of the file fit together: one mistake, one flaw.
+
+use super::{GOOD, told};
+
+/// What is said when lines are added to the good file.
+fn added(lines: &str) -> Vec<String> {
+    told(&format!("{GOOD}{lines}"))
+}
+
+#[test]
+fn each_relation_is_checked() {
+    let check =
+        |old: &str, new: &str, expected: &str| assert_eq!(told(&GOOD.replace(old, new)), [expected], "{new}");
+    check("github: countersign/github", "git hub: x, github: y", "secrets.git hub: this is no name");
+    check(
+        "countersign/github",
+        "'a b'",
+        "secrets.github: this is no name of a secret in AWS Secrets Manager",
+    );
+    check("'^[0-9]+:'", "'('", "secrets.bot.expect: this is no regular expression");
+    check("id: countersign/bot, ", "", "secrets.bot.id: it is not said where this secret is kept");
+    check(
+        "https://api.github.com",
+        "http://api.github.com",
+        "upstreams.github.url: the credential would cross the network in the clear",
+    );
+    for host in [
+        "10.1.2.3",
+        "localhost",
+        "a.internal",
+        "LOCALHOST.",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "0x7f.1",
+        "2130706433",
+        "printer.local",
+    ] {
+        check("api.github.com", host, "upstreams.github.url: this host is in a private network");
+    }
+    check(
+        "{ bearer: github.token }",
+        "{ bearer: githubb.token }",
+        "upstreams.github.credential.bearer: this is none of the `secrets` of the file",
+    );
+    check(
+        "{ bearer: github.token }",
+        "[{ bearer: github.token }, { basic: { username: a, password: { secret: bot } } }]",
+        "upstreams.github.credential[1]: another recipe of this list writes the same place",
+    );
+    check(
+        "{ bearer: github.token }",
+        "{ basic: { username: a, password: b } }",
+        "upstreams.github.credential.basic: a user name and a password without a secret prove nothing",
+    );
+    check(
+        "{ bearer: github.token }",
+        "{ header: { name: Host, value: { secret: bot } } }",
+        "upstreams.github.credential.header.name: the connection says this for itself",
+    );
+    check(
+        "{ bearer: github.token }",
+        "{ header: { name: X-K, value: { secret: bot, format: '{}{}' } } }",
+        "upstreams.github.credential.header.value.format: it is not said where the secret goes",
+    );
+    check(
+        "{ bearer: github.token }",
+        "{ header: { name: X-K, value: { secret: bot } } }, headers: { x-k: '1' }",
+        "upstreams.github.credential: `headers` of this upstream sets the same header",
+    );
+    check(
+        "{ bearer: github.token }",
+        "{ bearer: github.token }, headers: { Authorization: x }",
+        "upstreams.github.headers.Authorization: this header proves who we are",
+    );
+    check("plan: public", "plan: pubic", "callers.website.plan: this is none of the `plans` of the file");
+    check(
+        "anonymous: true",
+        "anonymous: false",
+        "callers.website.anonymous: it is not said how these callers are known",
+    );
+    check("burst: 10, ", "", "plans.public.burst: API Gateway throttles by rate and burst together");
+    check("10000/day", "10000/hour", "plans.public.quota: this is no quota");
+    check(
+        "upstream: github }",
+        "upstream: gihtub }",
+        "routes.GET /a.upstream: this is none of the `upstreams` of the file",
+    );
+    check(
+        "/bot{token}/",
+        "/bot/",
+        "routes.POST /send.path: the upstream's credential has no place in this path",
+    );
+    check(
+        "GET /a:",
+        "GET /a/{x}: { allow: [website], upstream: open, path: '/{y}' }\n  GET /a:",
+        "routes.GET /a/{x}.path: `{y}` has no value here",
+    );
+    check(
+        "GET /a:",
+        "GET /café: { allow: [website], upstream: open }\n  GET /a:",
+        "routes.GET /café.path: an upstream's path is sent as written",
+    );
+}
+
+#[test]
+fn each_rule_of_a_route_is_checked() {
+    let check = |route: &str, expected: &[&str]| {
+        let found: Vec<String> = added(&format!("  {route}\n"));
+        assert_eq!(found, expected, "{route}");
+    };
+    let open = "allow: [website], upstream: open";
+    check(&format!("GET /b: {{ {open} }}"), &[]);
+    check(&format!("ANY /a: {{ {open} }}"), &[]);
+    check(&format!("HEAD /a: {{ {open} }}"), &[]);
+    check(
+        &format!("GET  /a: {{ {open} }}"),
+        &["routes.GET  /a: this route matches the same requests as `GET /a` in line 10"],
+    );
+    check(&format!("PST /b: {{ {open} }}"), &["routes.PST /b: `PST` is no method a route can have"]);
+    check(
+        &format!("GET /b: {{ {open}, methods: [GET] }}"),
+        &["routes.GET /b.methods: `methods` narrows `ANY`, and this route has its one method"],
+    );
+    check(&format!("ANY /b: {{ {open}, methods: [] }}"), &["routes.ANY /b.methods: the route has no method"]);
+    check(
+        &format!("GET /b: {{ {open}, timeout: 16m }}"),
+        &["routes.GET /b.timeout: a function on Lambda ends after 15 minutes"],
+    );
+    check(
+        &format!("GET /b: {{ {open}, encoded_slash: drop }}"),
+        &["routes.GET /b.encoded_slash: this word is not known here"],
+    );
+    check(
+        &format!("GET /b: {{ {open}, request: {{ max_bytes: 7MiB }} }}"),
+        &["routes.GET /b.request.max_bytes: a function on Lambda neither gets nor answers more than 6 MiB"],
+    );
+    check(
+        &format!("GET /b: {{ {open}, request: {{ content_types: [json, a/*, '*/*'] }} }}"),
+        &[
+            "routes.GET /b.request.content_types[0]: this is no media type",
+            "routes.GET /b.request.content_types[2]: this is no media type",
+        ],
+    );
+    check(
+        &format!("GET /b: {{ {open}, request: {{ headers: [range, cookie, te, x-real-ip] }} }}"),
+        &[
+            "routes.GET /b.request.headers[0]: two halves of an echoed secret would pass the guard",
+            "routes.GET /b.request.headers[1]: what callers prove themselves with to us never goes upstream",
+            "routes.GET /b.request.headers[2]: this header belongs to one connection, and never goes upstream",
+            "routes.GET /b.request.headers[3]: this header could make the upstream read another request than was checked, and never goes there",
+        ],
+    );
+    check(&format!("GET /b: {{ {open}, dangerous_range: true, request: {{ headers: [range] }} }}"), &[]);
+    check(
+        &format!("GET /b: {{ {open}, response: {{ headers: [set-cookie] }} }}"),
+        &[
+            "routes.GET /b.response.headers[0]: what the upstream says about cookies, connections and origins never comes back",
+        ],
+    );
+    check("GET /b: { allow: [], upstream: open }", &["routes.GET /b.allow: nobody may call this route"]);
+    check(
+        "GET /b:",
+        &[
+            "routes.GET /b.allow: nobody may call this route",
+            "routes.GET /b.upstream: it is not said where this route leads",
+        ],
+    );
+}
+
+#[test]
+fn paths_that_match_alike_name_their_parameters_alike() {
+    let two = |first: &str, second: &str| {
+        let open = "{ allow: [website], upstream: open, path: /x }";
+        added(&format!("  {first}: {open}\n  {second}: {open}\n"))
+    };
+    assert_eq!(two("GET /r/{a}", "POST /r/{a}"), [""; 0]);
+    assert_eq!(
+        two("GET /r/{a}", "POST /r/{b}"),
+        ["routes.POST /r/{b}: this path is that of `GET /r/{a}` in line 12, with other names"]
+    );
+    assert_eq!(
+        two("GET /r/{a}", "GET /r/{b}"),
+        ["routes.GET /r/{b}: this route matches the same requests as `GET /r/{a}` in line 12"]
+    );
+    assert_eq!(two("GET /r/{a}", "GET /r/{a+}"), [""; 0]);
+}

@@ -1,0 +1,113 @@
+//! The command line, from outside: what it prints, and how it ends.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A directory of its own for each test, gone with it.
+struct Desk(PathBuf);
+
+impl Desk {
+    fn with(name: &str, file: &[u8]) -> Self {
+        let desk = Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name));
+        std::fs::create_dir_all(&desk.0).expect("the build's own directory is writable");
+        std::fs::write(desk.0.join("countersign.yaml"), file).expect("the build's own directory is writable");
+        desk
+    }
+
+    fn run(&self, args: &[&str], vars: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.current_dir(&self.0).env_remove("COUNTERSIGN_CONFIG").args(args).envs(vars.iter().copied());
+        command.output().expect("the command line was built for this test")
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn told(output: &Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+const GOOD: &str = include_str!("../../countersign.yaml");
+
+#[test]
+fn a_good_file_ends_with_0_and_says_what_is_in_it() {
+    let desk = Desk::with("good", GOOD.as_bytes());
+    let expected = (Some(0), "countersign.yaml: no flaws, 1 route\n".to_owned());
+    assert_eq!(told(&desk.run(&["check"], &[])), expected);
+    let (code, json) = told(&desk.run(&["check", "--format", "json"], &[]));
+    assert_eq!((code, json.trim()), (Some(0), "[]"));
+}
+
+#[test]
+fn a_flaw_is_shown_as_a_compiler_shows_it() {
+    let desk = Desk::with("flaw", GOOD.replace("allow: [website]", "allow: [websit]").as_bytes());
+    let (code, text) = told(&desk.run(&["check"], &[]));
+    let line = GOOD.lines().position(|line| line.contains("allow:")).expect("the good file has a route") + 1;
+    assert_eq!(code, Some(1));
+    let expected = format!(
+        "\
+error: this is none of the `callers` of the file
+  --> countersign.yaml:{line}:13
+   |
+{line} |     allow: [websit]
+   |             ^^^^^^ routes.GET /my-repos.allow[0]
+   |
+   = help: did you mean `website`?
+
+countersign.yaml: 1 flaw
+"
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn tools_read_the_same_flaws_as_json() {
+    let desk = Desk::with("json", b"version: 2\nroutes: { GET /a: }\n");
+    let (code, text) = told(&desk.run(&["check", "--format=json"], &[]));
+    let flaws: serde_json::Value = serde_json::from_str(&text).expect("what is printed is JSON");
+    let first = serde_json::json!({
+        "file": "countersign.yaml", "line": 1, "column": 10, "at": "version",
+        "what": "this version of the grammar is not known", "help": "write `version: 1`",
+    });
+    assert_eq!((code, &flaws[0]), (Some(1), &first));
+    assert_eq!(flaws.as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn what_is_no_yaml_is_a_flaw_and_what_is_no_file_is_not() {
+    let desk = Desk::with("ends", b"\xff");
+    let code = |args: &[&str], vars: &[(&str, &str)]| desk.run(args, vars).status.code();
+    assert_eq!(code(&["check"], &[]), Some(1));
+    assert_eq!(code(&["check", "nowhere.yaml"], &[]), Some(2));
+    assert_eq!(code(&["check", "."], &[]), Some(2));
+    assert_eq!(code(&["check", "--nonsense"], &[]), Some(2));
+    assert_eq!(code(&["nonsense"], &[]), Some(2));
+    assert_eq!(code(&["check"], &[("COUNTERSIGN_CONFIG", "nowhere.yaml")]), Some(2));
+    assert_eq!(code(&["check", "countersign.yaml"], &[("COUNTERSIGN_CONFIG", "nowhere.yaml")]), Some(1));
+}
+
+#[test]
+fn a_pasted_secret_is_not_printed_in_any_format() {
+    let secret = format!("{}_{}", "ghp", "a1B2".repeat(9));
+    let file = GOOD.replace("github.token", &secret).replace("upstream: github", "upstream: githbu");
+    let desk = Desk::with("pasted", file.as_bytes());
+    for args in [["check", "--format=text"], ["check", "--format=json"]] {
+        let output = desk.run(&args, &[]);
+        let all = [output.stdout, output.stderr].concat();
+        assert!(!String::from_utf8_lossy(&all).contains(&secret), "{args:?}");
+    }
+}
+
+#[test]
+fn the_schema_and_the_version_are_printed() {
+    let desk = Desk::with("prints", b"");
+    let (code, schema) = told(&desk.run(&["schema"], &[]));
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("the schema is JSON");
+    assert_eq!((code, schema["additionalProperties"].as_bool()), (Some(0), Some(false)));
+    let version = format!("countersign {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(told(&desk.run(&["--version"], &[])), (Some(0), version));
+}
