@@ -5,10 +5,11 @@
 //! the credential they never see, forwards the call, and hands back only what
 //! the route allows. [`proxy`] is the life of a request; read that first.
 
+pub mod proxy;
+pub mod credential;
+pub mod secret;
+pub mod config;
+pub mod wire;
+
 #[cfg(feature = "cli")]
 pub mod cli;
-pub mod config;
-pub mod credential;
-pub mod proxy;
-pub mod secret;
-pub mod wire;

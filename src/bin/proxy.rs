@@ -17,7 +17,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
     std::panic::set_hook(Box::new(say_where));
     match run().await {
@@ -30,10 +30,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), String> {
-    let proxy = config::start(Env::read(variable)?).await?;
-    let proxy = &proxy;
-    let service = service_fn(async move |event| answer(proxy, event).await);
-    lambda_runtime::run(service).await.map_err(|error| error.to_string())
+    // It lives as long as the process.
+    let proxy: &'static Proxy = Box::leak(Box::new(config::start(Env::read(variable)?).await?));
+    let service = service_fn(move |event| answer(proxy, event));
+    // A task of its own: the runtime wakes its outermost future through the
+    // kernel, a spawned one through a queue.
+    let served = tokio::task::spawn_local(lambda_runtime::run(service)).await;
+    served.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
 /// One event, one answer, whatever the event is.

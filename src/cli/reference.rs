@@ -28,7 +28,9 @@ pub(super) fn text() -> String {
     let mut text = HEAD.to_owned();
     section(&mut text, "The file", &schema);
     for name in in_order(&schema) {
-        section(&mut text, &spaced(&name), &schema["definitions"][&name]);
+        if let Some(definition) = schema.pointer(&format!("/definitions/{name}")) {
+            section(&mut text, &spaced(&name), definition);
+        }
     }
     text
 }
@@ -39,7 +41,7 @@ fn in_order(schema: &Value) -> Vec<String> {
     let mut next = 0;
     refer(schema.get("properties"), &mut names);
     while let Some(name) = names.get(next).cloned() {
-        refer(schema["definitions"].get(&name), &mut names);
+        refer(schema.pointer(&format!("/definitions/{name}")), &mut names);
         next += 1;
     }
     names
@@ -116,7 +118,7 @@ fn kind(schema: &Value) -> String {
         }
     }
     match schema["title"].as_str() {
-        Some(title) => match schema["examples"][0].as_str() {
+        Some(title) => match schema.pointer("/examples/0").and_then(Value::as_str) {
             Some(example) => format!("{title} such as `{example}`"),
             None => title.to_owned(),
         },

@@ -62,3 +62,50 @@ fn veiled(source: String, span: Range<usize>, at: &str) -> String {
         (source.get(..span.start).unwrap_or_default(), source.get(span.end..).unwrap_or_default());
     veil(&format!("{before}{stars}{after}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(file: &[u8]) -> String {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut terminal = Terminal { out: &mut out, err: &mut err, colours: false };
+        for flaw in crate::config::read(file).err().unwrap_or_default() {
+            show(&flaw, "f.yaml", file, &mut terminal).unwrap();
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_could_be_a_secret_is_veiled() {
+        let check = |value: &str, expected: bool| {
+            let file = format!(
+                "version: 1\nupstreams: {{ a: {{ url: 'https://a.com', credential: {{ bearer: {value} }} }} }}"
+            );
+            assert_eq!(shown(file.as_bytes()).contains(value), expected, "{value}");
+        };
+        check("githbu.token", true);
+        check("hunter2!", false);
+        check("'pass word'", false);
+        check("0123456789abcdef0123456789abcdef", false);
+    }
+
+    #[test]
+    fn the_caret_stands_under_what_is_wrong_also_behind_wide_letters() {
+        let text = shown("version: 1\nroutes: { GET /ü☕: { alow: [] } }\n".as_bytes());
+        let line =
+            "2 | routes: { GET /ü☕: { alow: [] } }\n  |                       ^^^^ routes.GET /ü☕.alow\n";
+        assert!(text.contains(line), "{text}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_flaw_can_be_shown(text in "(?s)[-\\[\\]{}:,&*!|>'\"%@`#?a-c0-2 \n\t\r~<=é☕\u{feff}\u{1b}]{0,120}", tail in any::<Vec<u8>>()) {
+            let shown = shown(&[text.as_bytes(), &tail].concat());
+            let escapes = shown.contains('\u{1b}');
+            prop_assert!(!escapes);
+        }
+    }
+}

@@ -94,8 +94,10 @@ pub(super) fn split(text: &str) -> (&str, Option<&str>) {
 
 /// The name that was probably meant.
 pub(super) fn nearest<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let rated = names.into_iter().map(|name| (strsim::damerau_levenshtein(text, name), name));
-    let close = |distance: usize| distance <= (text.chars().count() / 3).max(1);
+    let length = text.chars().count();
+    let near = |name: &&str| name.chars().count().abs_diff(length) <= (length / 3).max(1);
+    let rated = names.into_iter().filter(near).map(|name| (strsim::damerau_levenshtein(text, name), name));
+    let close = |distance: usize| distance <= (length / 3).max(1);
     rated.filter(|(distance, _)| close(*distance)).min().map(|(_, name)| name)
 }
 

@@ -8,8 +8,8 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, StrInput};
 use super::flaw::{Flaw, Flaws};
 use super::tree::{Content, Entry, Node, Place, Step, extend};
 
-/// Far more than a file needs that people can read: some 5,000 routes.
-const MOST_NODES: usize = 100_000;
+/// Far more than a file needs that people can read: some 1,000 routes.
+const MOST_NODES: usize = 20_000;
 /// How deep values may be nested. The grammar needs 8.
 const MOST_DEPTH: usize = 32;
 const TOO_DEEP: (&str, &str) = ("values are nested too deep here", "nothing in this file is nested so deep");

@@ -1,21 +1,27 @@
 //! From the user's file to something that runs, or to a list of every flaw.
 //!
-//! `tree` reads YAML and remembers places, `de` fills the `declared` structs
-//! from it, `check` looks at how they fit together. Each notes what it finds
-//! and goes on. Nothing here reads a file, an environment or a clock.
+//! `grow` makes a tree of YAML that knows its places, `de` fills the `declared`
+//! structs from it, `check` looks at how they fit together. Each notes what it
+//! finds and goes on. Nothing here reads a file, an environment or a clock.
+
+// In the order in which a file goes through them.
+mod grow;
+mod tree;
+
+mod de;
+mod error;
+
+pub mod declared;
+pub mod fields;
+
+mod check;
+mod pasted;
+
+pub mod flaw;
 
 pub mod build;
-mod check;
-mod de;
-pub mod declared;
 pub mod env;
-mod error;
-pub mod fields;
-pub mod flaw;
-mod grow;
-mod pasted;
 mod start;
-mod tree;
 
 #[cfg(feature = "cli")]
 mod schema;
@@ -34,8 +40,9 @@ use tree::{At, Place};
 /// panics, and never takes long, whatever they are.
 ///
 /// ```
-/// let flaws = countersign::config::read("version: 2").unwrap_err();
-/// assert_eq!(flaws[0].in_file("countersign.yaml").to_string().split(' ').next(), Some("countersign.yaml:1:10:"));
+/// let flaws = countersign::config::read("version: 2\nroutes: { GET /my-repos: { allow: [website] } }").unwrap_err();
+/// let at: Vec<&str> = flaws.iter().map(|flaw| flaw.at.as_str()).collect();
+/// assert_eq!(at, ["version", "routes.GET /my-repos.upstream", "routes.GET /my-repos.allow[0]"]);
 /// ```
 pub fn read(file: impl AsRef<[u8]>) -> Result<Declared, Vec<Flaw>> {
     let mut flaws = Flaws::default();

@@ -4,15 +4,15 @@
 //! so stages in the wrong order do not compile: `Caller` → `Grant` →
 //! `Outbound` → `Reply` → `Response`.
 
-pub mod audit;
-pub mod authorize;
 pub mod cors;
+pub mod route;
+pub mod identify;
+pub mod authorize;
+pub mod validate;
+pub mod inject;
 pub mod forward;
 pub mod guard;
-pub mod identify;
-pub mod inject;
-pub mod route;
-pub mod validate;
+pub mod audit;
 
 pub mod headers;
 pub mod path;

@@ -3,9 +3,9 @@
 //! A [`Secret`] is exposed in two places only: where it is written into a
 //! request (`credential`), and where an answer is searched for it (`guard`).
 
+pub mod vault;
 pub mod aws;
 mod file;
-pub mod vault;
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,10 +1,10 @@
 //! Messages and doors: what a request, an answer and a problem are, and how
 //! they come in and go out. Knows no stage of the proxy, and no configuration.
 
-pub mod address;
-pub mod client;
 pub mod lambda;
 pub mod problem;
+pub mod client;
+pub mod address;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};

@@ -1,1 +1,4 @@
-//! Placeholder until the tests arrive.
+//! The library from outside: stories with a real upstream on loopback.
+
+#[cfg(feature = "cli")]
+mod check;

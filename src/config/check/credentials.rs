@@ -69,6 +69,12 @@ fn recipe(credential: &Credential, at: &At<'_>, secrets: &At<'_>, flaws: &mut Fl
             }
         }
     }
+    if let Credential::Basic { username: Value::Text(name), .. } = credential
+        && name.contains(':')
+    {
+        let help = "remove it: what stands behind it would be read as the password (RFC 7617 §2)";
+        flaws.note(&at.key("username"), "a user name cannot hold a colon", help);
+    }
     if let Credential::Basic { username: Value::Text(_), password: Value::Text(_) } = credential {
         let help = "write the password as `{ secret: name }`";
         flaws.missing(&at, "a user name and a password without a secret prove nothing", help);

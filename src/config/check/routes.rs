@@ -21,11 +21,8 @@ struct Placed<'a> {
 pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
     let routes = root.key("routes");
     if !routes.is_written() || routes.names().next().is_none() {
-        flaws.missing(
-            &routes,
-            "no route is declared, so nothing may be called",
-            "write one, such as `GET /my-path`",
-        );
+        let help = "write one, such as `GET /my-path`";
+        flaws.missing(&routes, "no route is declared, so nothing may be called", help);
     }
     let mut all: Vec<Placed<'_>> = Vec::new();
     for (Parsed(key), route) in &declared.routes {
@@ -59,14 +56,17 @@ fn one(placed: &Placed<'_>, declared: &Declared, root: &At<'_>, flaws: &mut Flaw
     }
     upstreams::patience(route.timeout, at, flaws);
     messages(route, at, flaws);
-    let upstream = route.upstream.as_ref().and_then(|name| declared.upstreams.get(name));
-    let credentials =
-        upstream.and_then(|upstream| upstream.credential.as_ref()).map(|many| many.0.as_slice());
-    credential_query(&route.request, credentials.unwrap_or_default(), at, flaws);
-    let written = root.key("upstreams");
-    let written = written.key(route.upstream.as_deref().unwrap_or_default());
-    if upstream.is_some() && !written.key("credential").is_flawed_within() {
-        path(placed, credentials.unwrap_or_default(), flaws);
+    let Some((name, upstream)) =
+        route.upstream.as_ref().and_then(|name| declared.upstreams.get_key_value(name))
+    else {
+        return;
+    };
+    let credentials = upstream.credential.as_ref().map(|many| many.0.as_slice()).unwrap_or_default();
+    credential_query(&route.request, credentials, at, flaws);
+    // What a flawed credential would put into the path is not known.
+    let upstreams = root.key("upstreams");
+    if !upstreams.key(name).key("credential").is_flawed_within() {
+        path(placed, credentials, flaws);
     }
 }
 

@@ -54,6 +54,11 @@ fn each_relation_is_checked() {
     );
     check(
         "{ bearer: github.token }",
+        "{ basic: { username: 'a:b', password: { secret: bot } } }",
+        "upstreams.github.credential.basic.username: a user name cannot hold a colon",
+    );
+    check(
+        "{ bearer: github.token }",
         "{ header: { name: Host, value: { secret: bot } } }",
         "upstreams.github.credential.header.name: the connection says this for itself",
     );
