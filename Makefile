@@ -15,14 +15,15 @@ test: ## everything: format, lints, unit tests, templates, the function under th
 check: ## the fast part of `make test`: no network, no services
 	@python3 tests/run.py --fast
 
-deploy: ## build and deploy one stage: make deploy ENV=dev
+deploy: ## check, build and deploy one stage: make deploy ENV=prod (default: dev)
+	cargo run --quiet --features cli --bin countersign -- check
 	sam build --config-env $(or $(ENV),dev)
 	sam deploy --config-env $(or $(ENV),dev)
 
 # SAM calls this for the function named ProxyFunction (BuildMethod: makefile).
 # The configuration travels beside the binary: one deployment is one version of both.
 build-ProxyFunction:
-	cargo lambda build --release --bin proxy $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
+	cargo lambda build --release --bin proxy $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
 	cp $${CARGO_TARGET_DIR:-target}/lambda/proxy/bootstrap $(ARTIFACTS_DIR)/
 	cp countersign.yaml $(ARTIFACTS_DIR)/
 

@@ -56,8 +56,10 @@ pub struct Record<'r> {
     secrets: Vec<Used>,
     bytes_in: usize,
     bytes_out: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    leak: Option<Leaks>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    leak: bool,
+    #[serde(skip_serializing_if = "Leaks::is_empty")]
+    leaked: Leaks,
 }
 
 impl<'r> Record<'r> {
@@ -115,7 +117,8 @@ impl<'r> Record<'r> {
 
     /// Notes that secrets had to be cut out of the answer.
     pub fn leaks(&mut self, leaks: Leaks) {
-        self.leak = Some(leaks).filter(|leaks| !leaks.is_empty());
+        self.leak = !leaks.is_empty();
+        self.leaked = leaks;
     }
 
     /// Notes why it ended early, and says so to the caller.

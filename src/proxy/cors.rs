@@ -134,12 +134,14 @@ impl Cors {
 }
 
 impl Asking {
+    /// What is no request comes from no page.
+    pub const NOBODY: Self = Self { preflight: false, verdict: Verdict::Absent };
+
     /// The end of the way for a page that is not ours.
     pub fn admit(&self) -> Result<(), Problem> {
         match self.verdict {
             Verdict::Absent | Verdict::Allowed(_) => Ok(()),
-            Verdict::Refused => Err(Problem::new(Kind::OriginNotAllowed, "this origin may not call here")
-                .hint("whoever runs this API adds the origin to `cors.origins`")),
+            Verdict::Refused => Err(Problem::new(Kind::OriginNotAllowed, "this origin may not call here")),
         }
     }
 }

@@ -201,12 +201,14 @@ impl BaseUrl {
     }
 
     /// The URL of a path and query under it. `None` where a URL parser would
-    /// read another path out of it than the one that was judged.
+    /// read another path or query out of them than those that were judged.
     pub fn join(&self, path: &str, query: &str) -> Option<Url> {
-        let base = self.0.as_str().trim_end_matches('/');
-        let mark = if query.is_empty() { "" } else { "?" };
-        let text = format!("{base}{path}{mark}{query}");
-        Url::parse(&text).ok().filter(|url| url.as_str() == text)
+        let path = format!("{}{path}", self.0.path().trim_end_matches('/'));
+        let query = Some(query).filter(|query| !query.is_empty());
+        let mut url = self.0.clone();
+        url.set_path(&path);
+        url.set_query(query);
+        (url.path() == path && url.query() == query).then_some(url)
     }
 }
 

@@ -13,7 +13,6 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
 use super::headers::Allowed;
@@ -132,35 +131,96 @@ impl Guard {
 
     /// The bytes themselves where they are clean.
     fn clean<'b>(&self, bytes: &'b [u8], leaks: &mut Leaks) -> Cow<'b, [u8]> {
-        let Some(Search { spellings, names }) = self.inner.as_deref() else { return Cow::Borrowed(bytes) };
-        if !spellings.is_match(bytes) {
-            return Cow::Borrowed(bytes);
+        let Some(search) = self.inner.as_deref() else { return Cow::Borrowed(bytes) };
+        let cleaned = search.cut(bytes, leaks);
+        let decoded = Decoded::of(cleaned.as_deref().unwrap_or(bytes));
+        match decoded.and_then(|decoded| search.cut_decoded(&decoded, leaks)).or(cleaned) {
+            Some(cleaned) => Cow::Owned(cleaned),
+            None => Cow::Borrowed(bytes),
+        }
+    }
+}
+
+impl Search {
+    /// The bytes without the secrets, if there are any in them.
+    fn cut(&self, bytes: &[u8], leaks: &mut Leaks) -> Option<Vec<u8>> {
+        if !self.spellings.is_match(bytes) {
+            return None;
         }
         let mut cleaned = Vec::with_capacity(bytes.len());
-        spellings.replace_all_with_bytes(bytes, &mut cleaned, |found, _, out| {
-            leaks.extend(names.get(found.pattern().as_usize()).cloned());
+        self.spellings.replace_all_with_bytes(bytes, &mut cleaned, |found, _, out| {
+            leaks.extend(self.names.get(found.pattern().as_usize()).cloned());
             out.extend_from_slice(REDACTED.as_bytes());
             true
         });
-        Cow::Owned(cleaned)
+        Some(cleaned)
     }
+
+    /// The same for what shows only once it is percent-decoded: encoders
+    /// differ in which characters they leave alone.
+    fn cut_decoded(&self, decoded: &Decoded<'_>, leaks: &mut Leaks) -> Option<Vec<u8>> {
+        let mut cleaned = Vec::new();
+        let mut done = 0;
+        for found in self.spellings.find_iter(&decoded.bytes) {
+            leaks.extend(self.names.get(found.pattern().as_usize()).cloned());
+            cleaned.extend_from_slice(decoded.source(done, found.start()));
+            cleaned.extend_from_slice(REDACTED.as_bytes());
+            done = found.end();
+        }
+        if done == 0 {
+            return None;
+        }
+        cleaned.extend_from_slice(decoded.source(done, decoded.bytes.len()));
+        Some(cleaned)
+    }
+}
+
+/// Bytes percent-decoded, with the way back to where each one came from.
+struct Decoded<'b> {
+    from: &'b [u8],
+    bytes: Vec<u8>,
+    /// The place in `from` of each byte, and of the end.
+    places: Vec<usize>,
+}
+
+impl<'b> Decoded<'b> {
+    /// `None` where there is nothing to decode.
+    fn of(from: &'b [u8]) -> Option<Self> {
+        let first = from.iter().position(|byte| *byte == b'%')?;
+        let mut decoded = Self { from, bytes: Vec::with_capacity(from.len()), places: (0..first).collect() };
+        decoded.bytes.extend_from_slice(from.get(..first).unwrap_or_default());
+        let mut at = first;
+        while let Some(byte) = from.get(at) {
+            let code = from.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(hex);
+            decoded.places.push(at);
+            decoded.bytes.push(code.unwrap_or(*byte));
+            at += if code.is_some() { 3 } else { 1 };
+        }
+        decoded.places.push(from.len());
+        Some(decoded)
+    }
+
+    /// What a part of the decoded bytes was decoded from.
+    fn source(&self, start: usize, end: usize) -> &'b [u8] {
+        let place = |at: usize| self.places.get(at).copied().unwrap_or(self.from.len());
+        self.from.get(place(start)..place(end)).unwrap_or_default()
+    }
+}
+
+fn hex(code: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok()
 }
 
 /// The ways in which programs write a value down again.
 fn spellings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
-    let percent = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
-    let loose = utf8_percent_encode(value, &LOOSE).to_string();
     let json = serde_json::Value::from(value).to_string();
     let json = json.trim_matches('"').to_owned();
     let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
     let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let mut texts = vec![
         value.to_owned(),
-        percent.to_lowercase_escapes(),
-        percent,
-        loose.replace("%20", "+"),
-        loose.to_lowercase_escapes(),
-        loose,
+        // Percent-encoding is undone before the search; a form's plus is not.
+        value.replace(' ', "+"),
         json.replace('/', "\\/"),
         json,
         html.replace('"', "&quot;").replace('\'', "&#39;"),
@@ -174,37 +234,6 @@ fn spellings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
         texts.push(base64_inside(&URL_SAFE_NO_PAD, value, shift));
     }
     texts.into_iter().map(|text| Zeroizing::new(text.into_bytes())).collect()
-}
-
-/// What a lax encoder leaves as it is (`encodeURIComponent`'s set).
-const LOOSE: percent_encoding::AsciiSet = NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
-
-/// `%2F` and `%2f` mean the same (RFC 3986 §2.1).
-trait LowercaseEscapes {
-    fn to_lowercase_escapes(&self) -> String;
-}
-
-impl LowercaseEscapes for String {
-    fn to_lowercase_escapes(&self) -> String {
-        let mut parts = self.split('%');
-        let mut text = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let (code, rest) = part.split_at_checked(2).unwrap_or((part, ""));
-            text.push('%');
-            text.push_str(&code.to_lowercase());
-            text.push_str(rest);
-        }
-        text
-    }
 }
 
 /// The characters that `value` alone decides, wherever base64 has put it:
@@ -221,6 +250,8 @@ fn base64_inside(engine: &impl Engine, value: &str, shift: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
     use super::*;
     use crate::secret::Secret;
 
@@ -242,7 +273,8 @@ mod tests {
         for spelling in [
             CANARY.to_owned(),
             encoded(CANARY),
-            encoded(CANARY).to_lowercase_escapes(),
+            encoded(CANARY).replace("%2F", "%2f").replace("%22", "\""),
+            encoded(CANARY).replace("%2F", "/").replace("%5F", "_"),
             serde_json::Value::from(CANARY).to_string(),
             CANARY.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
             CANARY.bytes().map(|byte| format!("{byte:02X}")).collect(),

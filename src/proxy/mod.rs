@@ -106,7 +106,8 @@ impl Proxy {
     /// Answers what is no request, with a record of it.
     pub fn refuse(&self, problem: &Problem, id: &str, now: SystemTime) -> Response {
         let mut record = Record::of_nothing(id, now);
-        let response = record.problem(problem);
+        let mut response = record.problem(problem);
+        self.cors.decorate(&Asking::NOBODY, None, &mut response);
         let response = record.close(response, Duration::ZERO);
         self.trail.leave(record);
         response

@@ -10,7 +10,7 @@ from harness.world import FOREIGN, PAGE, route
 FACTS = {"type", "time", "request_id", "route", "caller", "origin", "source", "method", "status", "code", "duration_ms",
          "upstream", "upstream_status", "upstream_ms", "retries", "secrets", "bytes_in", "bytes_out"}
 # What is only there when there is something to say.
-MORE = {"api_key_id", "cause", "leak"}
+MORE = {"api_key_id", "cause", "leak", "leaked"}
 
 
 def test_a_served_request_leaves_all_its_facts_and_no_others(proxy):
@@ -23,7 +23,7 @@ def test_a_served_request_leaves_all_its_facts_and_no_others(proxy):
 
 
 def test_the_record_says_where_a_secret_was_cut_out(proxy):
-    assert "github" in json.dumps(proxy.get("/my-repos").record["leak"])
+    assert "github" in json.dumps(proxy.get("/my-repos").record["leaked"])
     assert "leak" not in proxy.get("/image").record
 
 

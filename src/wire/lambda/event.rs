@@ -167,7 +167,7 @@ mod tests {
         check(r#"{"Records":[{"EventSource":"aws:sns"}]}"#, "SNS");
         check(r#"{"Records":[{"eventSource":"aws:s3"}]}"#, "S3");
         check(r#"{"Records":[]}"#, "an event of records");
-        check(r#"{"Records":{"eventSource":["aws:sqs"]}}"#, "an event of records");
+        check(r#"{"Records":{"eventSource":{}}}"#, "an event of records");
         check(r#"{"version":"0","detail-type":"Scheduled Event","source":"aws.events"}"#, "EventBridge");
         let lattice =
             r#"{"version":"2.0","method":"GET","path":"/","requestContext":{"serviceNetworkArn":"arn:x"}}"#;

@@ -120,8 +120,10 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json<'de>, A::Error> {
-        // Most lists are the one value of a header.
-        let mut items = Vec::with_capacity(1);
+        // Most lists are the one value of a header, and a value is a list of itself.
+        let Some(first) = list.next_element()? else { return Ok(Json::List(Vec::new())) };
+        let Some(second) = list.next_element()? else { return Ok(first) };
+        let mut items = vec![first, second];
         while let Some(item) = list.next_element()? {
             items.push(item);
         }
