@@ -122,6 +122,7 @@ def system_tests():
     if not BOOTSTRAP.exists():
         raise Failed(f"{BOOTSTRAP} was not built")
     # A copy: `sam build` puts a new one in the place of the one that is running.
+    REPORTS.mkdir(parents=True, exist_ok=True)
     running = shutil.copy(BOOTSTRAP, REPORTS / "bootstrap")
     return pytest("system", COUNTERSIGN_BOOTSTRAP=str(running))
 
