@@ -18,7 +18,9 @@ use crate::proxy::authorize::{Class, Policy};
 use crate::proxy::cors::Cors;
 use crate::proxy::forward::Upstream;
 use crate::proxy::headers::Allowed;
-use crate::proxy::route::{METHODS, Pattern, RouteKey, Routes, Template};
+use crate::proxy::pattern::{METHODS, RouteKey};
+use crate::proxy::route::Routes;
+use crate::proxy::template::Template;
 use crate::proxy::validate::{MediaRange, Rules};
 use crate::secret::SecretRef;
 use crate::secret::vault::Wanted;
@@ -141,7 +143,7 @@ fn build_route(
 ) -> Result<Route, Gap> {
     let path = match declared.path {
         Some(path) => path.0,
-        None => own_path(key.pattern())?,
+        None => Template::own(key.pattern())?,
     };
     let request = declared.request;
     Ok(Route {
@@ -178,11 +180,6 @@ fn methods(key: &RouteKey, narrowed: Option<Vec<Method>>) -> Vec<Method> {
         Some(method) => vec![method],
         None => narrowed.unwrap_or_else(|| METHODS.to_vec()),
     }
-}
-
-/// A route without `path` leads to its own path at the upstream.
-fn own_path(pattern: &Pattern) -> Result<Template, Gap> {
-    pattern.to_string().replace("+}", "}").parse()
 }
 
 fn build_names(names: Names) -> Result<Allowed, Gap> {

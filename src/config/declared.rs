@@ -12,7 +12,8 @@ use validator::Validate;
 use super::fields::{Duration, Names, OneOrMany, Parsed, Size, Value};
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
-use crate::proxy::route::{RouteKey, Template, Verb};
+use crate::proxy::pattern::{RouteKey, Verb};
+use crate::proxy::template::Template;
 use crate::secret::SecretRef;
 
 /// `countersign.yaml`: who may call what, and with which credential we call on.

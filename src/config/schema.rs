@@ -10,7 +10,8 @@ use super::declared::{Secret, SecretPlace};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size, Value};
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
-use crate::proxy::route::{RouteKey, Template, Verb};
+use crate::proxy::pattern::{RouteKey, Verb};
+use crate::proxy::template::Template;
 use crate::secret::SecretRef;
 
 /// A noun that is written as text: what it is called, and what it looks like.

@@ -13,7 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use super::Route;
 use super::headers;
 use super::headers::Allowed;
-use super::route::{Params, Place};
+use super::pattern::Params;
+use super::route::Place;
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request, Response};
 

@@ -16,6 +16,9 @@ pub mod audit;
 
 pub mod headers;
 pub mod path;
+pub mod pattern;
+pub mod template;
+mod spelling;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,7 +43,8 @@ use guard::Reply;
 use headers::Allowed;
 use inject::Outbound;
 use path::Path;
-use route::{Routes, Template};
+use route::Routes;
+use template::Template;
 use validate::Rules;
 
 /// The doorman: all that is declared, and the values behind the names.

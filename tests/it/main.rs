@@ -1,4 +1,9 @@
-//! The library from outside: stories with a real upstream on loopback.
+//! The proxy from outside: a caller in front of it, a real server behind it.
+//!
+//! One binary, so that it links once. `world` is the stage, `upstream` and
+//! `tls` are its actors, and `browser` judges answers as a browser would.
+//! Then come the stories, in request order.
+
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -6,6 +11,27 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
+
+mod world;
+mod upstream;
+mod tls;
+mod browser;
+
+mod order;
+mod cors;
+mod corpora;
+mod tables;
+mod routing;
+mod urls;
+mod headers;
+mod credentials;
+mod reach;
+mod patience;
+mod failures;
+mod guard;
+mod records;
+
+mod house;
 
 #[cfg(feature = "cli")]
 mod check;

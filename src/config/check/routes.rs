@@ -6,7 +6,8 @@ use super::{Flaws, field_rules, flaw, headers, refer, upstreams};
 use crate::config::declared::{Credential, Declared, Request, Route};
 use crate::config::fields::{Names, Parsed, Size};
 use crate::config::tree::At;
-use crate::proxy::route::{METHODS, RouteKey, Template};
+use crate::proxy::pattern::{METHODS, RouteKey};
+use crate::proxy::template::Template;
 
 /// What Lambda takes in and gives back at most.
 const LAMBDAS_LIMIT: usize = 6 * 1024 * 1024;
@@ -139,7 +140,7 @@ fn path(placed: &Placed<'_>, credentials: &[Credential], flaws: &mut Flaws) {
         None => params.clone(),
     };
     if route.path.is_none()
-        && let Err(text) = key.pattern().to_string().replace("+}", "}").parse::<Template>()
+        && let Err(text) = Template::own(key.pattern())
     {
         let what = flaw::split(&text).0;
         flaws.missing(&at, what, "write the upstream's own `path`, percent-encoded");

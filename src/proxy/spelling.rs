@@ -1,0 +1,80 @@
+//! How programs write a secret down again: what the guard looks for, and how
+//! it reads what it looks at.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+/// The ways in which programs write a value down again.
+pub(super) fn spellings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
+    let json = serde_json::Value::from(value).to_string();
+    let json = json.trim_matches('"').to_owned();
+    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let mut texts = vec![
+        value.to_owned(),
+        // Percent-encoding is undone before the search; a form's plus is not.
+        value.replace(' ', "+"),
+        json.replace('/', "\\/"),
+        json,
+        html.replace('"', "&quot;").replace('\'', "&#39;"),
+        html.replace('"', "&#34;").replace('\'', "&#x27;"),
+        html,
+        hex.to_uppercase(),
+        hex,
+    ];
+    for shift in 0..3 {
+        texts.push(base64_inside(&STANDARD_NO_PAD, value, shift));
+        texts.push(base64_inside(&URL_SAFE_NO_PAD, value, shift));
+    }
+    texts.into_iter().map(|text| Zeroizing::new(text.into_bytes())).collect()
+}
+
+/// The characters that `value` alone decides, wherever base64 has put it:
+/// `shift` bytes of something else stand before it in its group of three.
+fn base64_inside(engine: &impl Engine, value: &str, shift: usize) -> String {
+    let mut bytes = Zeroizing::new(vec![0_u8; shift]);
+    bytes.extend_from_slice(value.as_bytes());
+    let text = engine.encode(bytes.as_slice());
+    // A character holds six bits: those that share bits with a neighbour go.
+    let first = (shift * 8).div_ceil(6);
+    let last = bytes.len() * 8 / 6;
+    text.get(first..last).unwrap_or_default().to_owned()
+}
+
+/// Bytes percent-decoded, with the way back to where each one came from.
+pub(super) struct Decoded<'b> {
+    from: &'b [u8],
+    /// What they decode to.
+    pub(super) bytes: Vec<u8>,
+    /// The place in `from` of each byte, and of the end.
+    places: Vec<usize>,
+}
+
+impl<'b> Decoded<'b> {
+    /// `None` where there is nothing to decode.
+    pub(super) fn of(from: &'b [u8]) -> Option<Self> {
+        let first = from.iter().position(|byte| *byte == b'%')?;
+        let mut decoded = Self { from, bytes: Vec::with_capacity(from.len()), places: (0..first).collect() };
+        decoded.bytes.extend_from_slice(from.get(..first).unwrap_or_default());
+        let mut at = first;
+        while let Some(byte) = from.get(at) {
+            let code = from.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(hex);
+            decoded.places.push(at);
+            decoded.bytes.push(code.unwrap_or(*byte));
+            at += if code.is_some() { 3 } else { 1 };
+        }
+        decoded.places.push(from.len());
+        Some(decoded)
+    }
+
+    /// What a part of the decoded bytes was decoded from.
+    pub(super) fn source(&self, start: usize, end: usize) -> &'b [u8] {
+        let place = |at: usize| self.places.get(at).copied().unwrap_or(self.from.len());
+        self.from.get(place(start)..place(end)).unwrap_or_default()
+    }
+}
+
+fn hex(code: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok()
+}

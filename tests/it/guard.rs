@@ -1,0 +1,147 @@
+//! Nothing that went up comes back, however the upstream writes it down.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use crate::upstream::{Say, say};
+use crate::world::{CANARY, PASSWORD, Setup, USER, World};
+
+const ROUTE: &str = "GET /a: { {open}, response: { headers: any } }";
+
+async fn saying(said: Say) -> World {
+    Setup::routes(ROUTE).answer(move |_| said.clone()).start().await
+}
+
+/// As `{:02x}` has it.
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// As a JSON writer does that escapes these characters.
+fn json_escaped(text: &str, escaped: &str, upper: bool) -> String {
+    let unit = |c: char| if upper { format!("\\u{:04X}", c as u32) } else { format!("\\u{:04x}", c as u32) };
+    text.chars().map(|c| if escaped.contains(c) { unit(c) } else { c.to_string() }).collect()
+}
+
+/// The spellings, each with the program that writes so.
+fn spellings() -> Vec<(&'static str, String)> {
+    let percent = utf8_percent_encode(CANARY, NON_ALPHANUMERIC).to_string();
+    let html = CANARY.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    vec![
+        ("as it is", CANARY.to_owned()),
+        ("percent-encoded", percent.clone()),
+        ("percent-encoded, lower case", percent.to_lowercase().replace("zp", "Zp")),
+        ("a form", url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect()),
+        ("base64", STANDARD.encode(CANARY)),
+        ("base64url", URL_SAFE_NO_PAD.encode(CANARY)),
+        ("base64 of Bearer …", STANDARD.encode(format!("Bearer {CANARY}"))),
+        ("base64 of x…", STANDARD.encode(format!("x{CANARY}!"))),
+        ("base64 of xy…", STANDARD.encode(format!("xy{CANARY}!"))),
+        ("hex", hex(CANARY)),
+        ("HEX", hex(CANARY).to_uppercase()),
+        ("html", html.replace('\'', "&#39;")),
+        ("html, Python", html.replace('\'', "&#x27;")),
+        ("JSON, PHP", CANARY.replace('/', "\\/")),
+        ("JSON, Go", json_escaped(CANARY, "<>&", false)),
+        ("JSON, .NET", json_escaped(CANARY, "<>&'+", true)),
+        ("JSON, Gson", json_escaped(CANARY, "<>&'=", false)),
+    ]
+}
+
+#[tokio::test]
+async fn an_echoed_secret_is_cut_out_of_the_body_in_each_spelling() {
+    for (name, spelling) in spellings() {
+        let world = saying(say(200).body(format!("before «{spelling}», and {spelling} behind"))).await;
+        let answer = world.get("/a").send().await;
+        let text = answer.text();
+        assert!(!text.contains(&spelling) && text.contains("[redacted]"), "{name}: {text}");
+        assert!(text.starts_with("before «") && text.ends_with(" behind"), "{name}: {text}");
+        assert_eq!(
+            (&world.record()["leak"], &world.record()["leaked"]),
+            (&json!(true), &json!(["key"])),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_echoed_secret_is_cut_out_of_every_header() {
+    for (name, spelling) in spellings() {
+        let said =
+            say(200).with("x-echo", &spelling).with("etag", &format!("\"{spelling}\"")).with("x-clean", "1");
+        let world = saying(said).await;
+        let answer = world.get("/a").send().await;
+        assert!(
+            !answer.shows(&spelling) && answer.header("x-echo").unwrap().contains("[redacted]"),
+            "{name}: {answer:?}"
+        );
+        assert_eq!(answer.header("x-clean").as_deref(), Some("1"));
+        assert_eq!(
+            (&world.record()["leak"], &world.record()["leaked"]),
+            (&json!(true), &json!(["key"])),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_named_like_the_secret_is_dropped() {
+    let world = Setup::routes(ROUTE)
+        .upstream("credential: { header: { name: X-Token, value: { secret: pair.user } } }")
+        .answer(|_| say(200).with(USER, "1"))
+        .start()
+        .await;
+    let answer = world.get("/a").send().await;
+    assert!(!answer.shows(USER), "{answer:?}");
+}
+
+#[tokio::test]
+async fn errors_of_the_upstream_are_searched_too() {
+    for status in [400, 401, 403, 404, 422, 500] {
+        let world = saying(say(status).body(format!("bad key {CANARY}"))).await;
+        let answer = world.get("/a").send().await;
+        assert_eq!((answer.status().as_u16(), answer.text().as_str()), (status, "bad key [redacted]"));
+    }
+}
+
+#[tokio::test]
+async fn the_parts_of_a_pair_and_the_pair_are_secrets() {
+    let credential =
+        "credential: { basic: { username: { secret: pair.user }, password: { secret: pair.password } } }";
+    let pair = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    for echo in [USER, PASSWORD, pair.as_str(), pair.trim_end_matches('=')] {
+        let body = echo.to_owned();
+        let setup = Setup::routes(ROUTE).upstream(credential).answer(move |_| say(200).body(body.clone()));
+        let world = setup.start().await;
+        let answer = world.get("/a").send().await;
+        assert!(!answer.shows(echo), "{echo}: {}", answer.text());
+        assert_eq!(world.record()["leak"], json!(true), "{echo}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_withheld() {
+    let check = async |name: &str, values: &[&str], expected: &str| {
+        let said = values.iter().fold(say(200).body("x"), |said, value| said.with(name, value));
+        let world = saying(said).await;
+        assert_eq!(world.get("/a").send().await.verdict(), expected, "{name} {values:?}");
+    };
+    for coding in ["gzip", "br", "deflate", "zstd", "GZIP", "gzip, identity", "identity, gzip", "made-up"] {
+        check("content-encoding", &[coding], "502 response_withheld").await;
+    }
+    check("content-encoding", &["identity", "gzip"], "502 response_withheld").await;
+    check("content-encoding", &["identity"], "200").await;
+    check("content-encoding", &["Identity"], "200").await;
+    check("content-encoding", &[""], "200").await;
+}
+
+#[tokio::test]
+async fn a_clean_answer_is_untouched() {
+    let bytes: Vec<u8> = (0..=255).cycle().take(4096).collect();
+    let world = saying(say(200).body(bytes.clone()).with("content-type", "application/octet-stream")).await;
+    let answer = world.get("/a").send().await;
+    assert_eq!(answer.0.body(), &bytes);
+    assert!(world.record().get("leak").is_none());
+}

@@ -1,0 +1,297 @@
+//! A caller, a proxy and an upstream: `world.get("/my-repos").send().await`.
+//!
+//! The proxy is put together as `config::start` does it, from the text of a
+//! file and a file of secrets; only its records stay in memory.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use countersign::config::build::Blueprint;
+use countersign::config::{self, Declared};
+use countersign::proxy::Proxy;
+use countersign::proxy::audit::Trail;
+use countersign::secret::Vault;
+use countersign::secret::vault::Source;
+use countersign::wire::client::{Client, Reach, Roots};
+use countersign::wire::{Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::Value;
+
+use crate::upstream::{Say, Script, Seen, Upstream, say};
+
+/// A page that may call.
+pub const APP: &str = "https://app.example.com";
+/// A page that may not.
+pub const FOREIGN: &str = "https://evil.example";
+
+/// The secret that no answer and no record may show. Legal in every place,
+/// and with a character for every encoding to trip over.
+pub const CANARY: &str = "canary/9Zp+7&x='<1>%";
+/// The fields of the secret `pair`.
+pub const USER: &str = "user-canary-1";
+pub const PASSWORD: &str = "pass-canary:2";
+
+/// What a world is made of; all but the routes has a default.
+pub struct Setup {
+    routes: String,
+    upstream: String,
+    cors: String,
+    base: String,
+    place: Option<String>,
+    script: Script,
+    roots: Option<PathBuf>,
+    exceptions: bool,
+    mend: fn(&mut Declared),
+}
+
+pub struct World {
+    pub proxy: Proxy,
+    pub upstream: Upstream,
+}
+
+impl World {
+    /// These routes, and an upstream that says 200 to everything.
+    pub async fn new(routes: &str) -> Self {
+        Setup::routes(routes).start().await
+    }
+}
+
+impl Setup {
+    /// Routes, one a line; `{open}` stands for `allow: [website], upstream: api`.
+    pub fn routes(routes: &str) -> Self {
+        Self {
+            routes: routes.replace("{open}", "allow: [website], upstream: api"),
+            upstream: "credential: { bearer: key }".to_owned(),
+            cors: format!("{{ origins: ['{APP}'], max_age: 10m }}"),
+            base: String::new(),
+            place: None,
+            script: Arc::new(|_| say(200).with("content-type", "application/json").body("{}")),
+            roots: None,
+            exceptions: true,
+            mend: |_| (),
+        }
+    }
+
+    /// What the file says about the upstream, besides where it is.
+    pub fn upstream(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.upstream);
+        self
+    }
+
+    /// What the file says about CORS.
+    pub fn cors(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.cors);
+        self
+    }
+
+    /// What the upstream answers.
+    pub fn answer(mut self, script: impl Fn(&Seen) -> Say + Send + Sync + 'static) -> Self {
+        self.script = Arc::new(script);
+        self
+    }
+
+    /// The base path of the upstream's URL.
+    pub fn base(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.base);
+        self
+    }
+
+    /// Another upstream than our own server.
+    pub fn at(mut self, url: impl Into<String>) -> Self {
+        self.place = Some(url.into());
+        self
+    }
+
+    /// A PEM file of further roots.
+    pub fn trusting(mut self, roots: PathBuf) -> Self {
+        self.roots = Some(roots);
+        self
+    }
+
+    /// Private addresses are refused, whatever the file says.
+    pub fn public_only(mut self) -> Self {
+        self.exceptions = false;
+        self
+    }
+
+    /// Changes what was declared into what the grammar cannot say yet.
+    pub fn mend(mut self, mend: fn(&mut Declared)) -> Self {
+        self.mend = mend;
+        self
+    }
+
+    /// The file, complete.
+    pub fn text(&self, url: &str) -> String {
+        let cors = if self.cors.is_empty() { String::new() } else { format!("cors: {}\n", self.cors) };
+        let more = if self.upstream.is_empty() { String::new() } else { format!(", {}", self.upstream) };
+        let routes: Vec<String> = self.routes.lines().map(|line| format!("  {}\n", line.trim())).collect();
+        format!(
+            "version: 1\n\
+             secrets: {{ key: test/key, pair: test/pair }}\n\
+             upstreams:\n  api: {{ url: '{url}{}', dangerous_plain_http: true, dangerous_private_network: true{more} }}\n\
+             {cors}\
+             callers: {{ website: {{ anonymous: true }}, members: {{ anonymous: true }} }}\n\
+             routes:\n{}",
+            self.base,
+            routes.concat()
+        )
+    }
+
+    pub async fn start(self) -> World {
+        let upstream = Upstream::start(Arc::clone(&self.script)).await;
+        let url = self.place.clone().unwrap_or_else(|| format!("http://{}", upstream.address));
+        let text = self.text(&url);
+        let mut declared = config::read(&text).unwrap_or_else(|flaws| panic!("{flaws:#?}\n{text}"));
+        (self.mend)(&mut declared);
+        let plan = Blueprint::new(declared).unwrap();
+        let vault = Vault::open(&plan.wanted, &Source::File(secrets())).await;
+        let vault = vault.unwrap_or_else(|refusals| panic!("{refusals:?}"));
+        let except = if self.exceptions { plan.private_hosts } else { Default::default() };
+        let roots = Roots::new(self.roots.as_deref()).unwrap();
+        let client = Client::new(&roots, Reach::Public { except }).unwrap();
+        let trail = Trail::Memory(Mutex::default());
+        World { proxy: Proxy { cors: plan.cors, routes: plan.routes, vault, client, trail }, upstream }
+    }
+}
+
+/// A file of this run's own.
+pub fn file(name: &str, text: &str) -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::SeqCst);
+    let name = format!("{}-{count}-{name}", std::process::id());
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn secrets() -> PathBuf {
+    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let secrets = || {
+        let pair = serde_json::json!({ "user": USER, "password": PASSWORD });
+        file("secrets.json", &serde_json::json!({ "test/key": CANARY, "test/pair": pair }).to_string())
+    };
+    ONCE.get_or_init(secrets).clone()
+}
+
+impl World {
+    /// A request that goes on with `.from(…)`, `.header(…)` … and `.send()`.
+    pub fn ask(&self, method: &str, target: &str) -> Ask<'_> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let request = Request {
+            method: method.parse().unwrap(),
+            path: path.to_owned(),
+            query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            id: "request-1".to_owned(),
+            source: "192.0.2.1".to_owned(),
+            api_key_id: None,
+            fault: None,
+        };
+        Ask { world: self, request, patience: Duration::from_secs(29) }
+    }
+
+    pub fn get(&self, target: &str) -> Ask<'_> {
+        self.ask("GET", target)
+    }
+
+    pub fn post(&self, target: &str) -> Ask<'_> {
+        self.ask("POST", target)
+    }
+
+    /// Asks for leave, as a browser would.
+    pub fn preflight(&self, method: &str, target: &str) -> Ask<'_> {
+        self.ask("OPTIONS", target).header("access-control-request-method", method)
+    }
+
+    /// All records so far.
+    pub fn records(&self) -> Vec<Value> {
+        let Trail::Memory(lines) = &self.proxy.trail else { panic!("records are kept in memory here") };
+        lines.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The last record.
+    pub fn record(&self) -> Value {
+        self.records().pop().expect("every request leaves a record")
+    }
+}
+
+/// A request on its way.
+pub struct Ask<'w> {
+    world: &'w World,
+    pub request: Request,
+    patience: Duration,
+}
+
+impl Ask<'_> {
+    /// From a page of this origin.
+    pub fn from(self, origin: &str) -> Self {
+        self.header("origin", origin)
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        self.request.headers.append(name.parse::<HeaderName>().unwrap(), value);
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.request.body = body.into();
+        self
+    }
+
+    /// As long as the invocation lasts.
+    pub fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    pub async fn send(self) -> Answer {
+        let Self { world, request, patience } = self;
+        Answer(world.proxy.handle(request, SystemTime::UNIX_EPOCH, patience).await)
+    }
+}
+
+/// What the caller got.
+#[derive(Debug)]
+pub struct Answer(pub Response);
+
+impl Answer {
+    pub fn status(&self) -> StatusCode {
+        self.0.status()
+    }
+
+    /// A header, repeats joined as a browser joins them; `None` where it is absent.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let values: Vec<&str> = self.0.headers().get_all(name).iter().map(|v| v.to_str().unwrap()).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.0.body()).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(self.0.body()).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    /// Status and code, such as `404 route_not_found`; only the status where it is no problem.
+    pub fn verdict(&self) -> String {
+        let status = self.status().as_u16();
+        match serde_json::from_slice::<Value>(self.0.body()).ok().as_ref().and_then(|v| v["code"].as_str()) {
+            Some(code) => format!("{status} {code}"),
+            None => status.to_string(),
+        }
+    }
+
+    /// Whether a text stands anywhere in it.
+    pub fn shows(&self, text: &str) -> bool {
+        let headers = self.0.headers().iter();
+        let mut headers =
+            headers.map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+        self.text().contains(text) || headers.any(|line| line.contains(text))
+    }
+}
