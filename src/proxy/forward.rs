@@ -69,6 +69,10 @@ impl Upstream {
         limits: Limits,
         effort: &mut Effort,
     ) -> Result<Reply, Problem> {
+        // A timer that is due already would still let a quick answer win.
+        if limits.timeout.is_zero() {
+            return Err(too_late(limits.timeout));
+        }
         let again = if is_idempotent(&outbound.method) { self.retries } else { 0 };
         loop {
             let attempt = client.send(outbound.request(), outbound.url.clone(), limits.max_bytes);

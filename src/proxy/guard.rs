@@ -61,8 +61,7 @@ impl Reply {
     /// The response, with the headers that the route lets through and
     /// without the secrets; and which secrets had to be cut out.
     pub fn release(self, method: &Method, allowed: &Allowed) -> Result<(Response, Leaks), Problem> {
-        let encoded = self.headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity");
-        if encoded && !self.body.is_empty() {
+        if is_encoded(&self.headers) && !self.body.is_empty() {
             return Err(Problem::new(Kind::ResponseWithheld, "the upstream's answer was withheld")
                 .because("it is compressed, though asked not to be, and cannot be searched for secrets"));
         }
@@ -79,6 +78,18 @@ impl Reply {
         let body = if bodiless { Bytes::new() } else { self.guard.clean_body(self.body, &mut leaks) };
         Ok((Response::new(self.status, headers, body), leaks))
     }
+}
+
+/// Whether the bytes are other than what they say. Each coding counts, in any
+/// line: one that is overlooked is a way past the guard. `chunked` was undone
+/// by the client (RFC 9112 §7.1), other transfer codings were not.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = |name, plain: &str| {
+        let values = headers.get_all(name).iter();
+        let mut words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        words.any(|word| !word.is_empty() && !word.trim_ascii().eq_ignore_ascii_case(plain.as_bytes()))
+    };
+    codings(header::CONTENT_ENCODING, "identity") || codings(header::TRANSFER_ENCODING, "chunked")
 }
 
 impl Guard {

@@ -126,6 +126,7 @@ impl Proxy {
     ) -> Result<Response, Problem> {
         let raw = request.path.clone();
         let path = Path::parse(&raw)?;
+        self.routes.check_slashes(&path)?;
         if asking.preflight {
             return self.cors.preflight(&request, asking, self.routes.place(&path));
         }

@@ -67,7 +67,8 @@ impl<'a> Path<'a> {
         if segment.contains('\\') {
             return Err(malformed("the path has a backslash"));
         }
-        if is_dots(&segment) {
+        // Also between slashes that were sent encoded: an upstream may decode first and climb then.
+        if segment.split('/').any(is_dots) {
             return Err(malformed("the path has a dot segment"));
         }
         if hides_structure(&segment) {

@@ -48,6 +48,13 @@ impl Routes {
         self.0.iter().flat_map(|place| &place.routes)
     }
 
+    /// Refuses a path with an encoded slash where no route keeps it.
+    pub fn check_slashes(&self, path: &Path<'_>) -> Result<(), Problem> {
+        let keeps = |(place, _): (&Place, _)| place.routes.iter().all(|route| route.keeps_encoded_slash);
+        let fine = !path.has_encoded_slash() || self.place(path).is_some_and(keeps);
+        if fine { Ok(()) } else { Err(path::encoded_slash()) }
+    }
+
     /// The place with this path, whatever the method.
     pub fn place<'r: 'p, 'p>(&'r self, path: &'p Path<'_>) -> Option<(&'r Place, Params<'p>)> {
         self.0.iter().find_map(|place| Some((place, place.pattern.fit(path)?)))
@@ -55,12 +62,7 @@ impl Routes {
 
     /// The route that a method and a path mean: 404 and 405 are said here.
     pub fn find<'r: 'p, 'p>(&'r self, method: &Method, path: &'p Path<'_>) -> Result<Found<'r, 'p>, Problem> {
-        let found = self.place(path);
-        let keeps = |place: &Place| place.routes.iter().all(|route| route.keeps_encoded_slash);
-        if path.has_encoded_slash() && !found.as_ref().is_some_and(|(place, _)| keeps(place)) {
-            return Err(path::encoded_slash());
-        }
-        let Some((place, params)) = found else {
+        let Some((place, params)) = self.place(path) else {
             return Err(Problem::new(Kind::RouteNotFound, "no route has this path"));
         };
         let route = place.route(method).ok_or_else(|| place.method_not_allowed())?;
@@ -90,9 +92,7 @@ impl Place {
         let allow = HeaderValue::try_from(&methods).unwrap_or(HeaderValue::from_static(""));
         Problem::new(Kind::MethodNotAllowed, format!("this path takes {methods}")).with(header::ALLOW, allow)
     }
-}
 
-impl Place {
     /// Any of its routes.
     pub fn first(&self) -> Option<&Route> {
         self.routes.first()

@@ -16,6 +16,9 @@ pub(super) fn spellings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
         // Percent-encoding is undone before the search; a form's plus is not.
         value.replace(' ', "+"),
         json.replace('/', "\\/"),
+        unicode_escapes(&json, "<>&", false),
+        unicode_escapes(&json, "<>&'=", false),
+        unicode_escapes(&json, "<>&'+`", true),
         json,
         html.replace('"', "&quot;").replace('\'', "&#39;"),
         html.replace('"', "&#34;").replace('\'', "&#x27;"),
@@ -28,6 +31,24 @@ pub(super) fn spellings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
         texts.push(base64_inside(&URL_SAFE_NO_PAD, value, shift));
     }
     texts.into_iter().map(|text| Zeroizing::new(text.into_bytes())).collect()
+}
+
+/// JSON that may stand in HTML: Go escapes `<>&` so, Gson `<>&'=`, .NET `<>&'+`
+/// and the backtick in capitals. What is not ASCII is escaped too.
+fn unicode_escapes(json: &str, escaped: &str, upper: bool) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && !escaped.contains(c) {
+            text.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let code = if upper { format!("{unit:04X}") } else { format!("{unit:04x}") };
+            text.push_str("\\u");
+            text.push_str(&code);
+        }
+    }
+    text
 }
 
 /// The characters that `value` alone decides, wherever base64 has put it:

@@ -7,6 +7,7 @@
 //! so no later answer of DNS can slip past (DNS rebinding).
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -171,6 +172,7 @@ fn within(body: Bytes, limit: usize) -> Result<Bytes, Failure> {
 /// first cause; and whether the other side talks nonsense or not at all.
 fn failure(error: reqwest::Error) -> Failure {
     let error = error.without_url();
+    let connected = !error.is_connect();
     let (mut why, mut invalid) = (String::new(), false);
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = next {
@@ -178,7 +180,7 @@ fn failure(error: reqwest::Error) -> Failure {
             why.push_str(": ");
         }
         why.push_str(&cause.to_string());
-        invalid |= is_nonsense(cause);
+        invalid |= is_nonsense(cause) || (connected && is_bad_framing(cause));
         next = cause.source();
     }
     if invalid { Failure::Invalid(why) } else { Failure::Unreachable(why) }
@@ -186,6 +188,13 @@ fn failure(error: reqwest::Error) -> Failure {
 
 fn is_nonsense(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_parse())
+}
+
+/// What hyper says of chunks that are none (RFC 9112 §7.1). While connecting,
+/// rustls says the same of certificates.
+fn is_bad_framing(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    matches!(kind, Some(ErrorKind::InvalidInput | ErrorKind::InvalidData))
 }
 
 /// Resolves a name, and lets through the addresses that may be reached.
