@@ -6,14 +6,15 @@ use crate::upstream::{Deed, Misbehaving, say};
 use crate::world::{Answer, Setup};
 
 const ROUTE: &str = "\
-GET /a: { {open}, timeout: 400ms, response: { max_bytes: 32B } }
-POST /a: { {open}, timeout: 400ms }";
+GET /a: { {open}, timeout: 10s, response: { max_bytes: 32B } }
+GET /hangs: { {open}, timeout: 500ms, response: { max_bytes: 32B } }";
 
 /// What a caller gets from an upstream that does this, again and again.
 async fn facing(deed: Deed) -> Answer {
+    let path = if matches!(deed, Deed::Hang(_)) { "/hangs" } else { "/a" };
     let server = Misbehaving::start(vec![deed]).await;
     let setup = Setup::routes(ROUTE).upstream("credential: { bearer: key }, retries: 0");
-    setup.at(format!("http://{}", server.address)).start().await.get("/a").send().await
+    setup.at(format!("http://{}", server.address)).start().await.get(path).send().await
 }
 
 fn bytes(text: &str) -> Vec<u8> {

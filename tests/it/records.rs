@@ -10,8 +10,8 @@ use crate::upstream::say;
 use crate::world::{APP, CANARY, FOREIGN, Setup, World};
 
 const ROUTES: &str = "\
-GET /a/{id}: { {open}, timeout: 300ms, request: { query: [q], headers: any, content_types: [text/plain], max_bytes: 64B }, response: { headers: any, max_bytes: 64B } }
-POST /a/{id}: { {open}, timeout: 300ms, request: { query: [q], content_types: [text/plain], max_bytes: 64B } }";
+GET /a/{id}: { {open}, timeout: 10s, request: { query: [q], headers: any, content_types: [text/plain], max_bytes: 64B }, response: { headers: any, max_bytes: 64B } }
+POST /a/{id}: { {open}, timeout: 10s, request: { query: [q], content_types: [text/plain], max_bytes: 64B } }";
 
 /// An upstream that does what the path's parameter says.
 async fn world() -> World {
