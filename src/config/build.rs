@@ -206,9 +206,9 @@ fn wanted(routes: &Routes, secrets: &Secrets) -> Result<Vec<Wanted>, Gap> {
     upstreams.dedup_by_key(|upstream| &upstream.name);
     let mut wanted = Vec::new();
     for recipe in upstreams.into_iter().flat_map(|upstream| &upstream.credentials) {
-        for (reference, place, always_secret) in recipe.wants() {
+        for (reference, slot, always_secret) in recipe.wants() {
             let (id, expect) = place_of(secrets, reference)?;
-            wanted.push(Wanted { reference: reference.clone(), id, expect, place, always_secret });
+            wanted.push(Wanted { reference: reference.clone(), id, expect, slot, always_secret });
         }
     }
     Ok(wanted)

@@ -169,16 +169,16 @@ impl Credential {
     }
 
     /// The secrets that the recipe needs, and what each is put into.
-    pub fn wants(&self) -> Vec<(&SecretRef, vault::Place, bool)> {
-        use vault::Place;
-        let (values, place) = match self {
-            Self::Bearer(secret) => return vec![(secret, Place::Header, true)],
-            Self::Basic { username, password } => (vec![username, password], Place::Basic),
-            Self::Header(_, value) => (vec![value], Place::Header),
-            Self::Cookie(_, value) => (vec![value], Place::Cookie),
-            Self::Query(_, value) | Self::Path(_, value) => (vec![value], Place::Url),
+    pub fn wants(&self) -> Vec<(&SecretRef, vault::Slot, bool)> {
+        use vault::Slot;
+        let (values, slot) = match self {
+            Self::Bearer(secret) => return vec![(secret, Slot::Header, true)],
+            Self::Basic { username, password } => (vec![username, password], Slot::Basic),
+            Self::Header(_, value) => (vec![value], Slot::Header),
+            Self::Cookie(_, value) => (vec![value], Slot::Cookie),
+            Self::Query(_, value) | Self::Path(_, value) => (vec![value], Slot::Url),
         };
-        values.into_iter().filter_map(|value| Some((value.secret()?, place, false))).collect()
+        values.into_iter().filter_map(|value| Some((value.secret()?, slot, false))).collect()
     }
 
     /// The query parameter that the recipe owns.

@@ -41,7 +41,7 @@ pub struct Record<'r> {
     route: Option<&'r str>,
     #[serde(skip)]
     found: Option<&'r Route>,
-    caller: Option<String>,
+    caller: Option<&'r str>,
     origin: Option<String>,
     source: String,
     status: u16,
@@ -98,8 +98,8 @@ impl<'r> Record<'r> {
     }
 
     /// Notes to whom the route was granted.
-    pub fn caller(&mut self, grant: &Grant) {
-        self.caller = Some(grant.class().to_owned());
+    pub fn caller(&mut self, grant: &Grant<'r, '_>) {
+        self.caller = Some(grant.class());
     }
 
     /// Notes which secrets are about to be used, and where.

@@ -1,6 +1,7 @@
 //! Stage 4: may this caller use this route?
 
 use super::identify::{Caller, Proof};
+use super::route::Found;
 use crate::wire::Problem;
 use crate::wire::problem::Kind;
 
@@ -19,25 +20,29 @@ pub struct Class {
     pub anonymous: bool,
 }
 
-/// Proof that a caller may use a route, once. Only [`Policy::authorize`]
-/// makes one, and no credential is injected without one.
+/// Proof that a caller may use a route, once. Only [`Found::authorize`] makes
+/// one, and no credential is injected without one.
 ///
 /// A grant is used up by the request that it was given for:
 ///
 /// ```compile_fail
-/// fn twice(grant: countersign::proxy::authorize::Grant) -> [countersign::proxy::authorize::Grant; 2] {
+/// use countersign::proxy::authorize::Grant;
+/// fn twice<'r>(grant: Grant<'r, 'r>) -> [Grant<'r, 'r>; 2] {
 ///     [grant.clone(), grant]
 /// }
 /// ```
 ///
-/// and cannot be made up:
+/// and no credential goes with a request that was not validated:
 ///
 /// ```compile_fail
-/// let grant = countersign::proxy::authorize::Grant { class: "website".to_owned() };
+/// use countersign::{proxy::authorize::Grant, secret::Vault};
+/// fn hasty(grant: Grant<'_, '_>, vault: &Vault) {
+///     let _ = grant.inject(vault);
+/// }
 /// ```
-#[derive(Debug)]
-pub struct Grant {
-    class: String,
+pub struct Grant<'r, 'p> {
+    pub(super) found: Found<'r, 'p>,
+    class: &'r str,
 }
 
 impl Policy {
@@ -46,22 +51,30 @@ impl Policy {
         Self { classes }
     }
 
-    /// Grants the route to a caller who fits one of its classes.
-    pub fn authorize(&self, caller: &Caller) -> Result<Grant, Problem> {
+    /// The class that lets a caller in.
+    fn admit(&self, caller: &Caller) -> Result<&str, Problem> {
         let fits = |class: &&Class| match caller.proof() {
             Proof::None => class.anonymous,
         };
         match self.classes.iter().find(fits) {
-            Some(class) => Ok(Grant { class: class.name.clone() }),
+            Some(class) => Ok(&class.name),
             None => Err(Problem::new(Kind::TokenMissing, "this route is open to callers who show a token")),
         }
     }
 }
 
-impl Grant {
+impl<'r, 'p> Found<'r, 'p> {
+    /// Grants the route to a caller who fits one of its classes.
+    pub fn authorize(self, caller: &Caller) -> Result<Grant<'r, 'p>, Problem> {
+        let class = self.route.policy.admit(caller)?;
+        Ok(Grant { found: self, class })
+    }
+}
+
+impl<'r> Grant<'r, '_> {
     /// The class of caller that it was granted to.
-    pub fn class(&self) -> &str {
-        &self.class
+    pub fn class(&self) -> &'r str {
+        self.class
     }
 }
 
@@ -76,8 +89,8 @@ mod tests {
         let nobody = identify(&request("GET", "/"));
         let class = |name: &str, anonymous| Class { name: name.to_owned(), anonymous };
         let open = Policy::new(vec![class("workspace", false), class("website", true)]);
-        assert_eq!(open.authorize(&nobody).unwrap().class(), "website");
+        assert_eq!(open.admit(&nobody).unwrap(), "website");
         let closed = Policy::new(vec![class("workspace", false)]);
-        assert_eq!(closed.authorize(&nobody).unwrap_err().kind(), Kind::TokenMissing);
+        assert_eq!(closed.admit(&nobody).unwrap_err().kind(), Kind::TokenMissing);
     }
 }

@@ -14,15 +14,14 @@ use super::Route;
 use super::headers;
 use super::headers::Allowed;
 use super::pattern::Params;
-use super::route::Place;
+use super::route::Resource;
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request, Response};
 
 /// What a cache must tell apart, always: the answer names the origin.
-const VARY: HeaderValue = HeaderValue::from_static("Origin");
+const VARY: &str = "Origin";
 /// The same for a preflight, whose answer depends on what was asked.
-const VARY_PREFLIGHT: HeaderValue =
-    HeaderValue::from_static("Origin, Access-Control-Request-Method, Access-Control-Request-Headers");
+const VARY_PREFLIGHT: &str = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 
 /// Which origins may call, and what browsers are told about it.
 pub struct Cors {
@@ -99,16 +98,16 @@ impl Cors {
         &self,
         request: &Request,
         asking: &Asking,
-        place: Option<(&Place, Params<'_>)>,
+        resource: Option<(&Resource, Params<'_>)>,
     ) -> Result<Response, Problem> {
         asking.admit()?;
-        let Some((place, _)) = place else {
+        let Some((resource, _)) = resource else {
             return Err(Problem::new(Kind::RouteNotFound, "no route has this path"));
         };
         let mut headers = HeaderMap::with_capacity(8);
-        let methods = HeaderValue::try_from(place.methods()).unwrap_or(HeaderValue::from_static(""));
+        let methods = HeaderValue::try_from(resource.methods()).unwrap_or(HeaderValue::from_static(""));
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
-        if let Some(names) = allowed_headers(request, place) {
+        if let Some(names) = allowed_headers(request, resource) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names);
         }
         if let Some(age) = &self.max_age {
@@ -120,7 +119,8 @@ impl Cors {
     /// Puts on an answer what the browser wants to see on it.
     pub fn decorate(&self, asking: &Asking, route: Option<&Route>, response: &mut Response) {
         let headers = response.headers_mut();
-        headers.insert(header::VARY, if asking.preflight { VARY_PREFLIGHT } else { VARY });
+        let vary = headers::vary(if asking.preflight { VARY_PREFLIGHT } else { VARY }, headers);
+        headers.insert(header::VARY, vary);
         let Verdict::Allowed(origin) = &asking.verdict else { return };
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         if self.credentials {
@@ -149,10 +149,10 @@ impl Asking {
 
 /// The headers that the asked route takes. Where a route takes any, the
 /// asked ones are repeated: `*` would not count for requests with credentials.
-fn allowed_headers(request: &Request, place: &Place) -> Option<HeaderValue> {
+fn allowed_headers(request: &Request, resource: &Resource) -> Option<HeaderValue> {
     let asked = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     let method = Method::from_bytes(asked.as_bytes()).ok()?;
-    let route = place.route(&method).or_else(|| place.first())?;
+    let route = resource.route(&method).or_else(|| resource.first())?;
     match &route.request_headers {
         Allowed::These(names) => Some(headers::allowed(names)),
         Allowed::Any => {

@@ -24,6 +24,10 @@ use crate::wire::problem::Kind;
 /// The first pause before a retry; each further one is twice as long.
 const BACKOFF: Duration = Duration::from_millis(100);
 
+/// Waiting is billed. An upstream that asks for a longer pause asks the
+/// caller, who gets its answer and its `retry-after`.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// A third-party API that routes lead to.
 pub struct Upstream {
     /// Its name in the file.
@@ -80,7 +84,9 @@ impl Upstream {
             effort.status = outcome.as_ref().ok().map(Response::status);
             let left = again.saturating_sub(effort.retries);
             match pause(&outcome, &outbound, effort.retries).filter(|_| 0 < left) {
-                Some(pause) if Instant::now() + pause < limits.deadline => sleep(pause).await,
+                Some(pause) if pause < limits.deadline.saturating_duration_since(Instant::now()) => {
+                    sleep(pause).await;
+                }
                 _ => return self.reply(outcome, outbound, limits),
             }
             effort.retries += 1;
@@ -96,7 +102,7 @@ impl Upstream {
         let response = outcome.map_err(|failure| problem(failure, limits.max_bytes))?;
         check_status(response.status(), outbound.range)?;
         let guard = self.guard.get_or_init(|| Guard::new(&outbound.needles)).clone();
-        Ok(Reply::new(response, guard))
+        Ok(Reply::new(outbound.method, response, guard))
     }
 }
 
@@ -125,10 +131,11 @@ fn pause(outcome: &Result<Response<Bytes>, Failure>, outbound: &Outbound, attemp
         Err(Failure::Unreachable(_)) => Some(backoff(outbound, attempt)),
         Err(Failure::Invalid(_) | Failure::TooLarge) => None,
         Ok(response) => {
+            let asked = retry_after(response.headers()).unwrap_or_default();
             let passing =
                 [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
-            let asked = || retry_after(response.headers()).unwrap_or_default();
-            passing.contains(&response.status()).then(|| backoff(outbound, attempt).max(asked()))
+            let worth_it = passing.contains(&response.status()) && asked <= LONGEST_PAUSE;
+            worth_it.then(|| backoff(outbound, attempt).max(asked))
         }
     }
 }

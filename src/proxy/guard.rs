@@ -43,6 +43,7 @@ struct Search {
 /// }
 /// ```
 pub struct Reply {
+    method: Method,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -53,14 +54,14 @@ pub struct Reply {
 pub type Leaks = BTreeSet<String>;
 
 impl Reply {
-    pub(super) fn new(response: HttpResponse<Bytes>, guard: Guard) -> Self {
+    pub(super) fn new(method: Method, response: HttpResponse<Bytes>, guard: Guard) -> Self {
         let (parts, body) = response.into_parts();
-        Self { status: parts.status, headers: parts.headers, body, guard }
+        Self { method, status: parts.status, headers: parts.headers, body, guard }
     }
 
     /// The response, with the headers that the route lets through and
     /// without the secrets; and which secrets had to be cut out.
-    pub fn release(self, method: &Method, allowed: &Allowed) -> Result<(Response, Leaks), Problem> {
+    pub fn release(self, allowed: &Allowed) -> Result<(Response, Leaks), Problem> {
         if is_encoded(&self.headers) && !self.body.is_empty() {
             return Err(Problem::new(Kind::ResponseWithheld, "the upstream's answer was withheld")
                 .because("it is compressed, though asked not to be, and cannot be searched for secrets"));
@@ -70,7 +71,7 @@ impl Reply {
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        let bodiless = *method == Method::HEAD
+        let bodiless = self.method == Method::HEAD
             || matches!(
                 self.status,
                 StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
@@ -86,8 +87,9 @@ impl Reply {
 fn is_encoded(headers: &HeaderMap) -> bool {
     let codings = |name, plain: &str| {
         let values = headers.get_all(name).iter();
-        let mut words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        words.any(|word| !word.is_empty() && !word.trim_ascii().eq_ignore_ascii_case(plain.as_bytes()))
+        let words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        let mut words = words.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty());
+        words.any(|word| !word.eq_ignore_ascii_case(plain.as_bytes()))
     };
     codings(header::CONTENT_ENCODING, "identity") || codings(header::TRANSFER_ENCODING, "chunked")
 }
@@ -248,7 +250,7 @@ mod tests {
     fn a_compressed_answer_is_withheld() {
         let response =
             HttpResponse::builder().header("content-encoding", "gzip").body(Bytes::from("x")).unwrap();
-        let outcome = Reply::new(response, guard()).release(&Method::GET, &Allowed::Any);
+        let outcome = Reply::new(Method::GET, response, guard()).release(&Allowed::Any);
         assert_eq!(outcome.unwrap_err().kind(), Kind::ResponseWithheld);
     }
 }

@@ -26,14 +26,15 @@ const ALWAYS_UP: [HeaderName; 7] = [
     header::IF_UNMODIFIED_SINCE,
 ];
 
-/// What any answer may carry back.
-const ALWAYS_DOWN: [HeaderName; 6] = [
+/// What any answer may carry back. `vary` is joined with ours.
+const ALWAYS_DOWN: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CONTENT_LANGUAGE,
     header::CACHE_CONTROL,
     header::ETAG,
     header::LAST_MODIFIED,
     header::RETRY_AFTER,
+    header::VARY,
 ];
 
 /// One hop's own business (RFC 9110 §7.6.1).
@@ -53,7 +54,7 @@ const HOP_BY_HOP: [&str; 10] = [
 /// What a caller proves itself with to us is nobody else's business; what
 /// would tell the upstream another method, host or path than the policy saw;
 /// what claims to come from further away; and what we say ourselves.
-const NEVER_UP: [&str; 19] = [
+const NEVER_UP: [&str; 17] = [
     "accept-encoding",
     "access-control-request-headers",
     "access-control-request-method",
@@ -71,29 +72,36 @@ const NEVER_UP: [&str; 19] = [
     "via",
     "x-api-key",
     "x-method-override",
-    "x-original-url",
-    "x-rewrite-url",
 ];
 
 /// The same, by how the name begins.
-const NEVER_UP_FAMILIES: [&str; 6] =
-    ["lambda-runtime-", "x-amz-", "x-amzn-", "x-forwarded-", "x-http-method", "x-real-"];
+const NEVER_UP_FAMILIES: [&str; 8] = [
+    "lambda-runtime-",
+    "x-amz-",
+    "x-amzn-",
+    "x-forwarded",
+    "x-http-method",
+    "x-original-",
+    "x-real-",
+    "x-rewrite-",
+];
 
 /// What the upstream says to its own browsers and connections; lengths and
 /// encodings are said anew by whoever sends the bytes.
-const NEVER_DOWN: [&str; 7] = [
+const NEVER_DOWN: [&str; 6] = [
     "alt-svc",
     "content-encoding",
     "content-length",
     "set-cookie",
     "set-cookie2",
     "strict-transport-security",
-    "vary",
 ];
 
 /// Whether a request header never goes upstream, whatever a route says.
+/// Programs behind CGI, WSGI or Rack read `_` and `-` as the same.
 pub fn never_up(name: &HeaderName) -> bool {
-    let name = name.as_str();
+    let folded = name.as_str().replace('_', "-");
+    let name = folded.as_str();
     HOP_BY_HOP.contains(&name)
         || NEVER_UP.contains(&name)
         || NEVER_UP_FAMILIES.iter().any(|family| name.starts_with(family))
@@ -112,9 +120,11 @@ pub fn is_range(name: &HeaderName) -> bool {
 }
 
 impl Allowed {
+    /// Under `any` a name with `_` does not cross, as with nginx: it could
+    /// stand for one with `-` that must not, or that we set ourselves.
     fn names(&self, name: &HeaderName) -> bool {
         match self {
-            Self::Any => true,
+            Self::Any => !name.as_str().contains('_'),
             Self::These(names) => names.contains(name),
         }
     }
@@ -154,6 +164,16 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 pub fn listed<'h>(values: impl IntoIterator<Item = &'h HeaderValue>) -> Vec<HeaderName> {
     let texts = values.into_iter().filter_map(|value| value.to_str().ok());
     texts.flat_map(|text| text.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+/// What caches must tell apart: the origin, and what the upstream says of the
+/// headers that reach it.
+pub fn vary(own: &'static str, upstream: &HeaderMap) -> HeaderValue {
+    let named = listed(upstream.get_all(header::VARY)).into_iter();
+    let theirs = named.filter(|name| *name != header::ORIGIN && !never_up(name));
+    let names: Vec<String> =
+        std::iter::once(own.to_owned()).chain(theirs.map(|name| name.to_string())).collect();
+    HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(own))
 }
 
 /// `access-control-allow-headers`: what a page may send on this route. The
@@ -205,6 +225,8 @@ mod tests {
             ("x-mine", "2"),
             ("range", "bytes=0-1"),
             ("te", "trailers"),
+            ("x_http_method_override", "DELETE"),
+            ("x_token", "mine"),
         ]);
         let names = |allowed: Allowed, range| {
             let up = allowed.up(&sent, range);

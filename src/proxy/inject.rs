@@ -11,11 +11,11 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
-use super::authorize::Grant;
 use super::headers::is_range;
 use super::path::encode_segment;
 use super::route::Found;
 use super::template::encode;
+use super::validate::Valid;
 use crate::credential::{Armed, Needle, Used};
 use crate::secret::Vault;
 use crate::wire::problem::Kind;
@@ -57,13 +57,13 @@ impl Outbound {
     }
 }
 
-impl Grant {
-    /// Arms a request for the upstream of the route it found.
-    pub fn inject(self, found: &Found<'_, '_>, request: Request, vault: &Vault) -> Result<Outbound, Problem> {
-        let route = found.route;
-        let upstream = &route.upstream;
+impl Valid<'_, '_> {
+    /// Arms the request for the upstream of its route.
+    pub fn inject(self, vault: &Vault) -> Result<Outbound, Problem> {
+        let Self { found, request } = self;
+        let (route, upstream) = (found.route, &found.route.upstream);
         let mut armed = Armed::with(&upstream.credentials, vault)?;
-        let path = fill(found, &armed)?;
+        let path = fill(&found, &armed)?;
         let query = encode_query(&request.query, &armed);
         let Some(url) = upstream.base.join(&path, &query) else {
             return Err(Problem::new(Kind::MalformedPath, "the path cannot be sent on without changing it"));
@@ -91,16 +91,23 @@ fn fill(found: &Found<'_, '_>, armed: &Armed) -> Result<String, Problem> {
         let own = found.params.get(name).map(|segments| Cow::Owned(encode(segments)));
         own.or_else(|| secret().map(|(_, value)| Cow::Owned(encode_segment(value))))
     };
-    found.route.path.fill(value).ok_or_else(|| {
-        Problem::new(Kind::Internal, "this route is not set up right")
-            .because("a parameter of its path has no value")
-    })
+    let Some(path) = found.route.path.fill(value) else {
+        return Err(Problem::new(Kind::Internal, "this route is not set up right")
+            .because("a parameter of its path has no value"));
+    };
+    // `{path}` may end with a slash, and the template go on with one.
+    if path.contains("//") {
+        return Err(Problem::new(Kind::MalformedPath, "the path has an empty segment (`//`)"));
+    }
+    Ok(path)
 }
 
 /// The caller's parameters in their order, then the credential's, which takes
-/// the place of the caller's of that name.
+/// the place of the caller's of that name: also of what some frameworks read
+/// as that name, `API_KEY` and `api_key[]`.
 fn encode_query(sent: &[(String, String)], armed: &Armed) -> String {
-    let own = |name: &str| armed.query.iter().any(|(known, _)| known == name);
+    let same = |known: &str, name: &str| known.eq_ignore_ascii_case(name.trim_end_matches("[]"));
+    let own = |name: &str| armed.query.iter().any(|(known, _)| same(known, name));
     let sent = sent.iter().filter(|(name, _)| !own(name)).map(|(name, value)| (name, value.as_str()));
     let secret = armed.query.iter().map(|(name, value)| (name, value.as_str()));
     let mut text = String::new();

@@ -1,8 +1,8 @@
 //! The life of a request, in request order.
 //!
-//! Each stage makes a value that only it can make, and the next one needs it,
-//! so stages in the wrong order do not compile: `Caller` → `Grant` →
-//! `Outbound` → `Reply` → `Response`.
+//! From the route on, each stage makes a value that only it can make, and the
+//! next one needs it, so a stage that is left out does not compile: `Found` →
+//! `Grant` → `Valid` → `Outbound` → `Reply` → `Response`.
 
 pub mod cors;
 pub mod route;
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use crate::secret::Vault;
 use crate::wire::client::Client;
 use crate::wire::problem::Kind;
-use crate::wire::{Problem, Request, Response};
+use crate::wire::{Problem, Request, Response, lambda};
 
 use audit::{Record, Trail};
 use authorize::Policy;
@@ -119,7 +119,7 @@ impl Proxy {
 
     async fn serve<'p>(
         &'p self,
-        mut request: Request,
+        request: Request,
         asking: &Asking,
         deadline: Instant,
         record: &mut Record<'p>,
@@ -128,22 +128,22 @@ impl Proxy {
         let path = Path::parse(&raw)?;
         self.routes.check_slashes(&path)?;
         if asking.preflight {
-            return self.cors.preflight(&request, asking, self.routes.place(&path));
+            return self.cors.preflight(&request, asking, self.routes.resource(&path));
         }
         asking.admit()?;
-        request.fault.take().map_or(Ok(()), Err)?;
         let found = self.routes.find(&request.method, &path)?;
-        record.route(found.route);
+        let route = found.route;
+        record.route(route);
         let caller = identify::identify(&request);
-        let grant = found.route.policy.authorize(&caller)?;
+        let grant = found.authorize(&caller)?;
         record.caller(&grant);
-        found.route.rules.validate(&request)?;
-        let method = request.method.clone();
-        let outbound = grant.inject(&found, request, &self.vault)?;
-        record.arm(&found.route.upstream.name, outbound.used());
-        let reply = found.route.forward(outbound, &self.client, deadline, record).await?;
-        let (response, leaks) = reply.release(&method, &found.route.response_headers)?;
+        let valid = grant.validate(request)?;
+        let outbound = valid.inject(&self.vault)?;
+        record.arm(&route.upstream.name, outbound.used());
+        let reply = route.forward(outbound, &self.client, deadline, record).await?;
+        let (response, leaks) = reply.release(&route.response_headers)?;
         record.leaks(leaks);
+        lambda::check_size(&response)?;
         Ok(response)
     }
 }

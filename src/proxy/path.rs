@@ -71,6 +71,9 @@ impl<'a> Path<'a> {
         if segment.split('/').any(is_dots) {
             return Err(malformed("the path has a dot segment"));
         }
+        if segment.contains('/') && segment.split('/').any(str::is_empty) {
+            return Err(malformed("the path has an empty segment (`//`)"));
+        }
         if hides_structure(&segment) {
             return Err(malformed("the path is percent-encoded twice"));
         }
@@ -150,7 +153,7 @@ mod tests {
         check("/%61", Some(&["a"]));
         check("/a%2Eb", Some(&["a.b"]));
         check("/...", Some(&["..."]));
-        check("/%2Fa", Some(&["/a"]));
+        check("/@a%2Fb", Some(&["@a/b"]));
         check("/100%25", Some(&["100%"]));
         check("/q%3Fx%23y", Some(&["q?x#y"]));
         for refused in [
@@ -178,6 +181,9 @@ mod tests {
             "/a%252Fb",
             "/a%255cb",
             "/%c2%85",
+            "/%2Fa",
+            "/a%2F%2Fb",
+            "/a%2F",
         ] {
             check(refused, None);
         }

@@ -13,10 +13,10 @@ use crate::wire::Problem;
 use crate::wire::problem::Kind;
 
 /// All routes, the most exact path first.
-pub struct Routes(Vec<Place>);
+pub struct Routes(Vec<Resource>);
 
 /// One path of ours, with what may be done there.
-pub struct Place {
+pub struct Resource {
     pattern: Pattern,
     routes: Vec<Route>,
 }
@@ -30,54 +30,60 @@ pub struct Found<'r, 'p> {
 }
 
 impl Routes {
-    /// Collects routes; those that share a path share a place.
+    /// Collects routes; those that share a path share a resource.
     pub fn new(routes: impl IntoIterator<Item = (Pattern, Route)>) -> Self {
-        let mut places: Vec<Place> = Vec::new();
+        let mut resources: Vec<Resource> = Vec::new();
         for (pattern, route) in routes {
-            match places.iter_mut().find(|place| place.pattern == pattern) {
-                Some(place) => place.routes.push(route),
-                None => places.push(Place { pattern, routes: vec![route] }),
+            match resources.iter_mut().find(|resource| resource.pattern == pattern) {
+                Some(resource) => resource.routes.push(route),
+                None => resources.push(Resource { pattern, routes: vec![route] }),
             }
         }
-        places.sort_by_key(|place| place.pattern.rank());
-        Self(places)
+        resources.sort_by_key(|resource| resource.pattern.rank());
+        Self(resources)
     }
 
     /// Every route.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
-        self.0.iter().flat_map(|place| &place.routes)
+        self.0.iter().flat_map(|resource| &resource.routes)
     }
 
     /// Refuses a path with an encoded slash where no route keeps it.
     pub fn check_slashes(&self, path: &Path<'_>) -> Result<(), Problem> {
-        let keeps = |(place, _): (&Place, _)| place.routes.iter().all(|route| route.keeps_encoded_slash);
-        let fine = !path.has_encoded_slash() || self.place(path).is_some_and(keeps);
+        let keeps =
+            |(resource, _): (&Resource, _)| resource.routes.iter().all(|route| route.keeps_encoded_slash);
+        let fine = !path.has_encoded_slash() || self.resource(path).is_some_and(keeps);
         if fine { Ok(()) } else { Err(path::encoded_slash()) }
     }
 
-    /// The place with this path, whatever the method.
-    pub fn place<'r: 'p, 'p>(&'r self, path: &'p Path<'_>) -> Option<(&'r Place, Params<'p>)> {
-        self.0.iter().find_map(|place| Some((place, place.pattern.fit(path)?)))
+    /// The resource with this path, whatever the method.
+    pub fn resource<'r: 'p, 'p>(&'r self, path: &'p Path<'_>) -> Option<(&'r Resource, Params<'p>)> {
+        self.0.iter().find_map(|resource| Some((resource, resource.pattern.fit(path)?)))
     }
 
     /// The route that a method and a path mean: 404 and 405 are said here.
     pub fn find<'r: 'p, 'p>(&'r self, method: &Method, path: &'p Path<'_>) -> Result<Found<'r, 'p>, Problem> {
-        let Some((place, params)) = self.place(path) else {
+        let Some((resource, params)) = self.resource(path) else {
             return Err(Problem::new(Kind::RouteNotFound, "no route has this path"));
         };
-        let route = place.route(method).ok_or_else(|| place.method_not_allowed())?;
+        let route = resource.route(method).ok_or_else(|| resource.method_not_allowed())?;
         Ok(Found { route, params })
     }
 }
 
-impl Place {
-    /// The route for a method. Its own route wins over `ANY`, and a route
-    /// that serves GET serves HEAD too (RFC 9110 §9.3.2).
+impl Resource {
+    /// The route for a method. A route with the method's own name wins over
+    /// `ANY`, and one that serves GET serves HEAD too (RFC 9110 §9.3.2): what
+    /// HEAD describes is what GET would get.
     pub fn route(&self, method: &Method) -> Option<&Route> {
-        let named = |route: &&Route| !route.any && route.methods.contains(method);
-        let any = |route: &&Route| route.any && route.methods.contains(method);
-        let own = self.routes.iter().find(named).or_else(|| self.routes.iter().find(any));
-        own.or_else(|| if *method == Method::HEAD { self.route(&Method::GET) } else { None })
+        let head = (*method == Method::HEAD).then_some(&Method::GET);
+        let find = |any: bool, method: &Method| {
+            self.routes.iter().find(|route| route.any == any && route.methods.contains(method))
+        };
+        let asked = || std::iter::once(method).chain(head);
+        asked()
+            .find_map(|method| find(false, method))
+            .or_else(|| asked().find_map(|method| find(true, method)))
     }
 
     /// The methods that may be used here, in the usual order.

@@ -15,6 +15,9 @@ pub(super) fn spellings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
         value.to_owned(),
         // Percent-encoding is undone before the search; a form's plus is not.
         value.replace(' ', "+"),
+        // And of a secret right behind a stray `%`, undoing it would take the first letters.
+        percent(value, false),
+        percent(value, true),
         json.replace('/', "\\/"),
         unicode_escapes(&json, "<>&", false),
         unicode_escapes(&json, "<>&'=", false),
@@ -31,6 +34,17 @@ pub(super) fn spellings(value: &str) -> Vec<Zeroizing<Vec<u8>>> {
         texts.push(base64_inside(&URL_SAFE_NO_PAD, value, shift));
     }
     texts.into_iter().map(|text| Zeroizing::new(text.into_bytes())).collect()
+}
+
+/// All but the unreserved characters (RFC 3986 §2.3), with `%2F` or `%2f`.
+fn percent(value: &str, lower: bool) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let code = |byte: u8| match byte {
+        byte if plain(byte) => char::from(byte).to_string(),
+        byte if lower => format!("%{byte:02x}"),
+        byte => format!("%{byte:02X}"),
+    };
+    value.bytes().map(code).collect()
 }
 
 /// JSON that may stand in HTML: Go escapes `<>&` so, Gson `<>&'=`, .NET `<>&'+`
@@ -68,34 +82,37 @@ pub(super) struct Decoded<'b> {
     from: &'b [u8],
     /// What they decode to.
     pub(super) bytes: Vec<u8>,
-    /// The place in `from` of each byte, and of the end.
-    places: Vec<usize>,
+    /// Which of the decoded bytes came from three, in order.
+    escapes: Vec<usize>,
 }
 
 impl<'b> Decoded<'b> {
     /// `None` where there is nothing to decode.
     pub(super) fn of(from: &'b [u8]) -> Option<Self> {
         let first = from.iter().position(|byte| *byte == b'%')?;
-        let mut decoded = Self { from, bytes: Vec::with_capacity(from.len()), places: (0..first).collect() };
+        let mut decoded = Self { from, bytes: Vec::with_capacity(from.len()), escapes: Vec::new() };
         decoded.bytes.extend_from_slice(from.get(..first).unwrap_or_default());
         let mut at = first;
         while let Some(byte) = from.get(at) {
             let code = from.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(hex);
-            decoded.places.push(at);
+            if code.is_some() {
+                decoded.escapes.push(decoded.bytes.len());
+            }
             decoded.bytes.push(code.unwrap_or(*byte));
             at += if code.is_some() { 3 } else { 1 };
         }
-        decoded.places.push(from.len());
-        Some(decoded)
+        (!decoded.escapes.is_empty()).then_some(decoded)
     }
 
     /// What a part of the decoded bytes was decoded from.
     pub(super) fn source(&self, start: usize, end: usize) -> &'b [u8] {
-        let place = |at: usize| self.places.get(at).copied().unwrap_or(self.from.len());
+        let place = |at: usize| at + 2 * self.escapes.partition_point(|escape| *escape < at);
         self.from.get(place(start)..place(end)).unwrap_or_default()
     }
 }
 
 fn hex(code: &[u8]) -> Option<u8> {
-    u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok()
+    let digits =
+        std::str::from_utf8(code).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u8::from_str_radix(digits, 16).ok()
 }

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, header};
 
+use super::authorize::Grant;
+use super::route::Found;
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request};
 
@@ -34,9 +36,26 @@ impl MediaRange {
     }
 }
 
+/// A request that keeps to the rules of the route it was granted.
+pub struct Valid<'r, 'p> {
+    pub(super) found: Found<'r, 'p>,
+    pub(super) request: Request,
+}
+
+impl<'r, 'p> Grant<'r, 'p> {
+    /// Lets a request pass that keeps to the route's rules, and that the door
+    /// could read as a whole.
+    pub fn validate(self, mut request: Request) -> Result<Valid<'r, 'p>, Problem> {
+        if let Some(fault) = request.fault.take() {
+            return Err(fault);
+        }
+        self.found.route.rules.check(&request)?;
+        Ok(Valid { found: self.found, request })
+    }
+}
+
 impl Rules {
-    /// Lets a request pass that keeps to the rules.
-    pub fn validate(&self, request: &Request) -> Result<(), Problem> {
+    fn check(&self, request: &Request) -> Result<(), Problem> {
         self.check_query(&request.query)?;
         self.check_length(request.body.len())?;
         if request.body.is_empty() { Ok(()) } else { self.check_type(&request.headers) }
@@ -62,9 +81,15 @@ impl Rules {
         Err(Problem::new(Kind::BodyTooLarge, format!("the body may be {limit} long at most")))
     }
 
+    /// A type that is said twice is two types: we could judge by the one, and
+    /// the upstream parse by the other.
     fn check_type(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let mut said = headers.get_all(header::CONTENT_TYPE).iter();
+        let sent = said.next().and_then(|value| value.to_str().ok());
+        if said.next().is_some() {
+            return Err(Problem::new(Kind::ContentTypeNotAllowed, "send one content-type"));
+        }
         let Some(declared) = &self.content_types else { return Ok(()) };
-        let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let essence = sent.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         if essence.is_some_and(|essence| declared.iter().any(|range| range.holds(&essence))) {
             return Ok(());
@@ -92,10 +117,10 @@ mod tests {
             asked.query =
                 query.split('&').filter(|q| !q.is_empty()).map(|q| (q.to_owned(), String::new())).collect();
             asked.body = body.into();
-            if !content_type.is_empty() {
-                asked.headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+            for value in content_type.split('|').filter(|value| !value.is_empty()) {
+                asked.headers.append(header::CONTENT_TYPE, value.parse().unwrap());
             }
-            let found = rules.validate(&asked).err().map(|problem| problem.kind());
+            let found = rules.check(&asked).err().map(|problem| problem.kind());
             assert_eq!(found, expected, "{query} {content_type} {body}");
         };
         check("page&page", "", "", None);
@@ -105,6 +130,7 @@ mod tests {
         check("", "imagex/png", "x", Some(Kind::ContentTypeNotAllowed));
         check("", "text/plain", "x", Some(Kind::ContentTypeNotAllowed));
         check("", "", "x", Some(Kind::ContentTypeNotAllowed));
+        check("", "application/json|text/xml", "{}", Some(Kind::ContentTypeNotAllowed));
         check("", "image/png", "12345678", None);
         check("", "image/png", "123456789", Some(Kind::BodyTooLarge));
         check("page=", "", "", Some(Kind::QueryNotAllowed));

@@ -14,7 +14,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretValueOutput;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use super::Secret;
 use super::vault::{Kept, Refusal};
-use crate::wire::client::Client as Http;
+use crate::wire::client::{Client as Http, Failure};
 
 /// `BatchGetSecretValue` takes no more names at once.
 const BATCH: usize = 20;
@@ -157,10 +157,12 @@ fn pick(ids: &[String], output: BatchGetSecretValueOutput) -> Result<Vec<(String
     let mut found = Vec::new();
     for entry in output.secret_values.unwrap_or_default() {
         let named = |id: &&String| is_named(id, entry.name.as_deref(), entry.arn.as_deref());
-        let Some(id) = ids.iter().find(named) else { continue };
-        match keep(id, entry.secret_string, entry.version_id) {
-            Ok(kept) => found.push((id.clone(), kept)),
-            Err(refusal) => refusals.push(refusal),
+        // One secret may be asked for twice, by its name and by its ARN.
+        for id in ids.iter().filter(named) {
+            match keep(id, entry.secret_string.clone(), entry.version_id.clone()) {
+                Ok(kept) => found.push((id.clone(), kept)),
+                Err(refusal) => refusals.push(refusal),
+            }
         }
     }
     if refusals.is_empty() { Ok(found) } else { Err(refusals) }
@@ -182,15 +184,36 @@ fn keep(id: &str, text: Option<String>, version: Option<String>) -> Result<Kept,
     }
 }
 
-/// What went wrong, in the service's own words, which never hold a value.
-fn explain<E: ProvideErrorMetadata + std::error::Error + 'static, R: std::fmt::Debug>(
-    error: &SdkError<E, R>,
-) -> String {
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("Secrets Manager says {code}: {message}"),
-        (Some(code), None) => format!("Secrets Manager says {code}"),
-        _ => format!("Secrets Manager cannot be asked: {}", DisplayErrorContext(error)),
+/// What went wrong, in words that never hold a value: the service's own where
+/// it says no, ours where its answer cannot be read. The SDK's would quote
+/// that answer, and the secret in it.
+fn explain<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    match error {
+        SdkError::ServiceError(refusal) => match (refusal.err().code(), refusal.err().message()) {
+            (Some(code), Some(message)) => format!("Secrets Manager says {code}: {message}"),
+            (Some(code), None) => format!("Secrets Manager says {code}"),
+            (None, _) => "Secrets Manager's answer cannot be read".to_owned(),
+        },
+        SdkError::DispatchFailure(failure) => {
+            let words = failure.as_connector_error().and_then(failure_in).map(ToString::to_string);
+            format!("Secrets Manager cannot be reached: {}", words.as_deref().unwrap_or("the request failed"))
+        }
+        SdkError::TimeoutError(_) => format!("Secrets Manager did not answer within {}s", PATIENCE.as_secs()),
+        SdkError::ConstructionFailure(_) => "the request to Secrets Manager could not be made".to_owned(),
+        _ => "Secrets Manager's answer cannot be read".to_owned(),
     }
+}
+
+/// Our own client's words, which it has stripped of URLs.
+fn failure_in(error: &ConnectorError) -> Option<&Failure> {
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        if let Some(failure) = cause.downcast_ref() {
+            return Some(failure);
+        }
+        next = cause.source();
+    }
+    None
 }
 
 /// Lets the SDK use our HTTP client: one TLS stack in the binary.

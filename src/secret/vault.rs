@@ -34,14 +34,14 @@ pub struct Wanted {
     /// What it must look like.
     pub expect: Option<Regex>,
     /// What it is put into.
-    pub place: Place,
+    pub slot: Slot,
     /// Whether it is always a secret, and never just a user name.
     pub always_secret: bool,
 }
 
 /// What a value is put into, which decides which characters it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Slot {
     /// A header: visible ASCII and spaces within (RFC 9110 §5.5).
     Header,
     /// A cookie's value (RFC 6265 §4.1.1).
@@ -144,8 +144,8 @@ impl Wanted {
         if self.always_secret && value.chars().count() < SHORTEST {
             return Err(format!("its value is shorter than {SHORTEST} characters, which is no secret"));
         }
-        if !self.place.takes(value) {
-            return Err(format!("its value has characters that {} cannot have", self.place));
+        if !self.slot.takes(value) {
+            return Err(format!("its value has characters that {} cannot have", self.slot));
         }
         if self.expect.as_ref().is_some_and(|pattern| !pattern.is_match(value)) {
             return Err(
@@ -156,7 +156,7 @@ impl Wanted {
     }
 }
 
-/// A field of a JSON object: a string, or a number as it is written.
+/// A field of a JSON object: a string, or a whole number that parsing cannot change.
 fn field_of(text: &Secret, field: &str) -> Result<Secret, String> {
     let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(text.expose());
     // serde_json's own words could quote the value.
@@ -165,13 +165,16 @@ fn field_of(text: &Secret, field: &str) -> Result<Secret, String> {
     };
     match object.get(field) {
         Some(serde_json::Value::String(value)) => Ok(Secret::new(value.as_str())),
-        Some(serde_json::Value::Number(value)) => Ok(Secret::new(value.to_string())),
+        Some(serde_json::Value::Number(value)) if !value.is_f64() => Ok(Secret::new(value.to_string())),
+        Some(serde_json::Value::Number(_)) => {
+            Err(format!("its field `{field}` is a number that would be changed; store it as a string"))
+        }
         Some(_) => Err(format!("its field `{field}` is no string")),
         None => Err(format!("it has no field `{field}`")),
     }
 }
 
-impl Place {
+impl Slot {
     fn takes(self, value: &str) -> bool {
         match self {
             Self::Header => value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()),
@@ -181,7 +184,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Header => "a header",
@@ -196,13 +199,13 @@ impl fmt::Display for Place {
 mod tests {
     use super::*;
 
-    fn open(reference: &str, text: &str, place: Place) -> Result<Secret, String> {
+    fn open(reference: &str, text: &str, slot: Slot) -> Result<Secret, String> {
         let wanted = Wanted {
             reference: reference.parse().unwrap(),
             id: "prod/x".to_owned(),
             expect: Regex::new("^(ghp_|user|12)").ok(),
-            place,
-            always_secret: place == Place::Header,
+            slot,
+            always_secret: slot == Slot::Header,
         };
         let kept = Kept { text: Secret::new(text), version: Some("v1".to_owned()) };
         wanted.find(&BTreeMap::from([("prod/x".to_owned(), kept)])).map(|found| found.secret)
@@ -210,8 +213,8 @@ mod tests {
 
     #[test]
     fn a_value_that_could_not_work_is_refused_without_showing_it() {
-        let check = |reference: &str, text: &str, place: Place, expected: Option<&str>| {
-            let outcome = open(reference, text, place);
+        let check = |reference: &str, text: &str, slot: Slot, expected: Option<&str>| {
+            let outcome = open(reference, text, slot);
             match (outcome, expected) {
                 (Ok(_), None) => {}
                 (Err(why), Some(part)) => {
@@ -221,20 +224,22 @@ mod tests {
                 (outcome, _) => panic!("{text}: {:?}", outcome.err()),
             }
         };
-        check("x", "ghp_0123456789", Place::Header, None);
-        check("x.token", r#"{"token":"ghp_0123456789"}"#, Place::Header, None);
-        check("x.id", r#"{"id":12}"#, Place::Url, None);
-        check("x.user", r#"{"user":"user"}"#, Place::Basic, None);
-        check("x", "", Place::Header, Some("empty"));
-        check("x", "ghp_1", Place::Header, Some("shorter than 8"));
-        check("x", "ghp_0123456789\n", Place::Header, Some("white space"));
-        check("x", "ghp_01234\u{7}56789", Place::Header, Some("a header"));
-        check("x", "ghp_0123456é", Place::Header, Some("a header"));
-        check("x", "ghp_0123;456", Place::Cookie, Some("a cookie"));
-        check("x", "sk_live_0123456", Place::Header, Some("`expect`"));
-        check("x.token", "ghp_0123456789", Place::Header, Some("no JSON object"));
-        check("x.token", r#"{"key":"ghp_0123456789"}"#, Place::Header, Some("no field `token`"));
-        check("x.token", r#"{"token":["ghp_0123456789"]}"#, Place::Header, Some("no string"));
+        check("x", "ghp_0123456789", Slot::Header, None);
+        check("x.token", r#"{"token":"ghp_0123456789"}"#, Slot::Header, None);
+        check("x.id", r#"{"id":12}"#, Slot::Url, None);
+        check("x.id", r#"{"id":1.10}"#, Slot::Url, Some("store it as a string"));
+        check("x.id", r#"{"id":1234567890123456789012345}"#, Slot::Url, Some("store it as a string"));
+        check("x.user", r#"{"user":"user"}"#, Slot::Basic, None);
+        check("x", "", Slot::Header, Some("empty"));
+        check("x", "ghp_1", Slot::Header, Some("shorter than 8"));
+        check("x", "ghp_0123456789\n", Slot::Header, Some("white space"));
+        check("x", "ghp_01234\u{7}56789", Slot::Header, Some("a header"));
+        check("x", "ghp_0123456é", Slot::Header, Some("a header"));
+        check("x", "ghp_0123;456", Slot::Cookie, Some("a cookie"));
+        check("x", "sk_live_0123456", Slot::Header, Some("`expect`"));
+        check("x.token", "ghp_0123456789", Slot::Header, Some("no JSON object"));
+        check("x.token", r#"{"key":"ghp_0123456789"}"#, Slot::Header, Some("no field `token`"));
+        check("x.token", r#"{"token":["ghp_0123456789"]}"#, Slot::Header, Some("no string"));
     }
 
     #[tokio::test]

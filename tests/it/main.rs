@@ -26,6 +26,7 @@ mod urls;
 mod headers;
 mod credentials;
 mod reach;
+mod vault;
 mod patience;
 mod failures;
 mod guard;

@@ -64,9 +64,9 @@ async fn of_two_broken_rules_the_earlier_is_named() {
     assert_eq!(world.upstream.seen().len(), 2);
 }
 
-/// What the door could not read is said once the origin may hear it, and before a route is looked for.
+/// What the door could not read is said where the rest of the request is judged.
 #[tokio::test]
-async fn a_fault_of_the_event_stands_between_origin_and_route() {
+async fn a_fault_of_the_event_is_said_with_the_faults_of_the_request() {
     let world = Setup::routes(ROUTES).start().await;
     let check = async |target: &str, origin: &str, expected: &str| {
         let mut ask = world.post(target).from(origin);
@@ -75,6 +75,7 @@ async fn a_fault_of_the_event_stands_between_origin_and_route() {
     };
     check("/a/../b", APP, "400 malformed_path").await;
     check("/nowhere", FOREIGN, "403 origin_not_allowed").await;
-    check("/nowhere", APP, "400 malformed_event").await;
+    check("/nowhere", APP, "404 route_not_found").await;
+    check("/a?x=1", APP, "400 malformed_event").await;
     check("/a", APP, "400 malformed_event").await;
 }

@@ -88,6 +88,16 @@ async fn retry_after_is_respected_within_the_deadline() {
     assert!(Duration::from_secs(1) <= took && took < Duration::from_secs(5), "{took:?}");
 }
 
+/// Waiting is billed, and the caller can wait cheaper.
+#[tokio::test]
+async fn a_long_retry_after_is_the_callers_to_wait_for() {
+    let world = world(1, vec![say(503).with("retry-after", "3"), say(200)]).await;
+    let started = Instant::now();
+    let answer = world.get("/a").send().await;
+    assert_eq!((answer.status().as_u16(), answer.header("retry-after").as_deref()), (503, Some("3")));
+    assert!(started.elapsed() < Duration::from_secs(2));
+}
+
 #[tokio::test]
 async fn retry_after_past_the_deadline_is_handed_on_at_once() {
     for after in ["1", "60", "99999999999", "18446744073709551615"] {

@@ -15,7 +15,10 @@ ANY /all: { {open}, path: /all }
 PUT /all: { {open}, path: /put }
 GET /: { {open}, path: /root }
 GET /a.b_c-d: { {open}, path: /odd }
-GET /plain: { {open} }";
+GET /plain: { {open} }
+GET /both: { {open}, path: /get }
+ANY /both: { {open}, path: /any }
+GET /mid/{p+}: { {open}, path: '/mid/{p}/end' }";
 
 #[tokio::test]
 async fn the_most_exact_path_wins_and_then_the_method_decides() {
@@ -50,6 +53,11 @@ async fn the_most_exact_path_wins_and_then_the_method_decides() {
     for method in ["GET", "HEAD", "POST", "PATCH", "DELETE"] {
         check(method, "/all", &format!("{method} /all")).await;
     }
+    // What HEAD describes is what GET would get.
+    check("HEAD", "/both", "HEAD /get").await;
+    check("POST", "/both", "POST /any").await;
+    check("GET", "/mid/a/b", "GET /mid/a/b/end").await;
+    check("GET", "/mid/a/", "400 malformed_path").await;
     check("PURGE", "/all", "405 method_not_allowed GET, HEAD, POST, PUT, PATCH, DELETE").await;
     check("get", "/all", "405 method_not_allowed GET, HEAD, POST, PUT, PATCH, DELETE").await;
     check("GET", "/", "GET /root").await;

@@ -13,6 +13,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::Form;
 use crate::wire::Response;
+use crate::wire::problem::{Kind, Problem};
 
 /// A response, ready to be serialized.
 #[derive(Debug)]
@@ -106,6 +107,39 @@ impl Serialize for Body<'_> {
                 serializer.collect_str(&Base64Display::new(bytes, &STANDARD))
             }
         }
+    }
+}
+
+/// Lambda takes 6 MB of JSON (its quota "invocation payload"), the status and
+/// the headers included: API Gateway has 10 KB for those.
+const LARGEST: usize = 6 * 1024 * 1024 - 64 * 1024;
+
+/// As JSON a body is longer than it was: base64 takes four bytes for three,
+/// and text has characters that must be escaped.
+pub(super) fn check_size(response: &Response) -> Result<(), Problem> {
+    // Even if every byte became `\u0000`.
+    if response.body().len() <= LARGEST / 6 {
+        return Ok(());
+    }
+    let length = match Body::new(response) {
+        Body::Empty => 0,
+        Body::Text(text) | Body::Untyped(text) => text.bytes().map(written).sum(),
+        Body::Bytes(Binary { bytes, .. }) => bytes.len().div_ceil(3) * 4,
+    };
+    if length <= LARGEST {
+        return Ok(());
+    }
+    let detail = "the upstream's answer is longer than the 6 MB that AWS Lambda lets through";
+    let why = format!("as JSON the body takes {length} bytes");
+    Err(Problem::new(Kind::ResponseTooLarge, detail).because(why))
+}
+
+/// How many bytes a byte of text takes in a JSON string.
+pub(super) fn written(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => 6,
+        _ => 1,
     }
 }
 

@@ -5,28 +5,34 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::json::Json;
+use super::read::sound;
 use crate::wire::problem::{Kind, Problem};
 
 /// The headers: all that the map of lists has, and of the map of single
 /// values the names that the other lacks. A gateway that fills both writes
 /// the last value of a repeated header into the second.
-pub(super) fn read(multi: &Json<'_>, single: &Json<'_>) -> Result<HeaderMap, Problem> {
-    let lists = pairs(multi)?;
-    let singles = pairs(single)?;
-    let mut headers = HeaderMap::try_with_capacity(lists.len().max(singles.len())).map_err(|_| crowd())?;
+///
+/// What HTTP does not allow is left out, and the fault noted: the others are
+/// needed to say so in a way that a browser passes on.
+pub(super) fn read(multi: &Json<'_>, single: &Json<'_>, fault: &mut Option<Problem>) -> HeaderMap {
+    let lists = sound(pairs(multi), fault);
+    let singles = sound(pairs(single), fault);
+    let capacity = HeaderMap::try_with_capacity(lists.len().max(singles.len()));
+    let mut headers = sound(capacity.map_err(|_| crowd()), fault);
     for (name, value) in &lists {
-        append(&mut headers, parse_name(name)?, value)?;
+        sound(parse_name(name).and_then(|name| append(&mut headers, name, value)), fault);
     }
     for (place, (name, value)) in singles.into_iter().enumerate() {
-        if is_twin(multi.entries().get(place), name) {
-            continue;
-        }
-        let name = parse_name(name)?;
-        if lists.is_empty() || !headers.contains_key(&name) {
-            append(&mut headers, name, value)?;
+        if !is_twin(multi.entries().get(place), name) {
+            sound(add_single(&mut headers, name, value, lists.is_empty()), fault);
         }
     }
-    Ok(headers)
+    headers
+}
+
+fn add_single(headers: &mut HeaderMap, name: &str, value: &str, alone: bool) -> Result<(), Problem> {
+    let name = parse_name(name)?;
+    if alone || !headers.contains_key(&name) { append(headers, name, value) } else { Ok(()) }
 }
 
 /// Whether the list at the same place has this very name: gateways write both
@@ -93,7 +99,11 @@ mod tests {
 
     fn headers(multi: &str, single: &str) -> Result<Vec<(String, String)>, Problem> {
         let (multi, single) = (Json::parse(multi).unwrap(), Json::parse(single).unwrap());
-        let headers = read(&multi, &single)?;
+        let mut fault = None;
+        let headers = read(&multi, &single, &mut fault);
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
         let text = |value: &HeaderValue| String::from_utf8(value.as_bytes().to_vec()).unwrap();
         Ok(headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect())
     }

@@ -131,8 +131,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
-        // Room for the headers of a usual request, without growing.
-        let mut entries = Vec::with_capacity(16);
+        let mut entries = Vec::new();
         // A key is always text in JSON: only the end of the map ends the loop.
         while let Some((Json::Text(name), value)) = map.next_entry()? {
             entries.push((name, value));

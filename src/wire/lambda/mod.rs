@@ -52,6 +52,15 @@ pub fn answer(response: &Response, form: Form) -> Answer<'_> {
     Answer::new(response, form)
 }
 
+/// Refuses an answer that Lambda would not take.
+///
+/// # Errors
+/// `response_too_large`, instead of the gateway's own words for a function
+/// that gave no answer.
+pub fn check_size(response: &Response) -> Result<(), Problem> {
+    answer::check_size(response)
+}
+
 /// API Gateway hangs up after 29 s, unless its quota was raised.
 const GATEWAY: Duration = Duration::from_secs(29);
 

@@ -21,7 +21,7 @@ pub(super) fn request(event: Event<'_>, lambda_request_id: &str) -> (Request, Fo
     let mut fault = None;
     let form = form(sender, &event);
     let body = sound(body(event.take("body"), event.get("isBase64Encoded")), &mut fault);
-    let headers = sound(read_headers(sender, &event), &mut fault);
+    let headers = read_headers(sender, &event, &mut fault);
     let context = event.get("requestContext");
     let request = Request {
         method: sound(method(sender, &event), &mut fault),
@@ -39,9 +39,9 @@ pub(super) fn request(event: Event<'_>, lambda_request_id: &str) -> (Request, Fo
 }
 
 /// What was read, or nothing and the fault.
-fn sound<T: Default>(read: Result<T, Problem>, fault: &mut Option<Problem>) -> T {
+pub(super) fn sound<T: Default>(read: Result<T, Problem>, fault: &mut Option<Problem>) -> T {
     read.unwrap_or_else(|problem| {
-        *fault = Some(problem);
+        fault.get_or_insert(problem);
         T::default()
     })
 }
@@ -77,12 +77,12 @@ fn own_path<'e>(sender: Sender, event: &'e Json<'_>) -> &'e str {
     }
 }
 
-fn read_headers(sender: Sender, event: &Json<'_>) -> Result<HeaderMap, Problem> {
-    let mut headers = headers::read(event.get("multiValueHeaders"), event.get("headers"))?;
+fn read_headers(sender: Sender, event: &Json<'_>, fault: &mut Option<Problem>) -> HeaderMap {
+    let mut headers = headers::read(event.get("multiValueHeaders"), event.get("headers"), fault);
     if sender == Sender::HttpTwo {
-        headers::add_cookies(&mut headers, event.get("cookies"))?;
+        sound(headers::add_cookies(&mut headers, event.get("cookies")), fault);
     }
-    Ok(headers)
+    headers
 }
 
 /// REST APIs and payload 1.0 decode the query before we see it; a load

@@ -122,3 +122,29 @@ fn header_values_are_never_lost() {
     check(b"", "");
     check(br#"W/"quoted""#, r#"W/"quoted""#);
 }
+
+#[test]
+fn what_lambda_would_not_take_is_refused() {
+    let check = |content_type: &'static [u8], byte: u8, mebibytes: usize, expected: bool| {
+        let body = vec![byte; mebibytes << 20];
+        let outcome = check_size(&response(200, &[("content-type", content_type)], &body));
+        assert_eq!(outcome.is_ok(), expected, "{byte} {mebibytes}");
+    };
+    check(b"text/plain", b'x', 5, true);
+    check(b"text/plain", b'x', 6, false);
+    check(b"text/plain", b'"', 2, true);
+    check(b"text/plain", b'\n', 4, false);
+    check(b"text/plain", 1, 2, false);
+    check(b"image/png", 0xff, 4, true);
+    check(b"image/png", 0xff, 5, false);
+}
+
+/// The size that is judged is the size that is sent.
+#[test]
+fn a_judged_size_is_the_written_one() {
+    let text: String = (0..=0x7f_u8).map(char::from).chain("é☕".chars()).collect();
+    let whole = response(200, &[("content-type", b"text/plain")], text.as_bytes());
+    let sent = serde_json::to_string(&text).unwrap().len() - 2;
+    assert_eq!(text.bytes().map(super::super::answer::written).sum::<usize>(), sent);
+    assert!(check_size(&whole).is_ok());
+}

@@ -269,3 +269,11 @@ fn what_cannot_be_a_request_is_a_problem_and_repeats_nothing() {
     check(http(json!({"cookies": ["evil\u{7}"]})), Kind::MalformedEvent);
     check(alb(json!({"queryStringParameters": {"evil%FF": "1"}})), Kind::QueryNotAllowed);
 }
+
+/// Whoever sent a header that HTTP does not allow is told so where a browser passes it on.
+#[test]
+fn a_bad_header_leaves_the_others_alone() {
+    let request = read(&rest(json!({"multiValueHeaders": {"origin": ["https://a.example"], "x": ["a\nb"]}})));
+    assert_eq!(request.headers["origin"], "https://a.example");
+    assert_eq!(request.fault.unwrap().kind(), Kind::MalformedEvent);
+}
