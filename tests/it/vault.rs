@@ -37,7 +37,8 @@ async fn an_answer_that_cannot_be_read_is_not_repeated() {
     };
     let secret = format!(r#""Name":"prod/x","SecretString":"{CANARY}""#);
     check(format!("{{{secret}")).await;
-    check(format!(r#"{{"Name":"prod/x","SecretString":"{CANARY}\ud800"}}"#)).await;
+    let half = format!(r#""Name":"prod/x","SecretString":"{CANARY}\ud800""#);
+    check(format!(r#"{{{half},"SecretValues":[{{{half}}}]}}"#)).await;
     check(format!(
         r#"{{{secret},"CreatedDate":"yesterday","SecretValues":[{{{secret},"CreatedDate":"now"}}]}}"#
     ))
