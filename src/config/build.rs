@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use regex_lite::Regex;
 
 use super::declared::{self, Declared};
-use super::fields::{Names, Value as Field};
-use crate::credential::{self, Credential};
+use super::fields::Names;
+use crate::credential::Credential;
 use crate::proxy::Route;
 use crate::proxy::authorize::{Class, Policy};
 use crate::proxy::cors::Cors;
@@ -118,21 +118,12 @@ fn build_credential(declared: declared::Credential) -> Result<Credential, Gap> {
     use declared::Credential as D;
     Ok(match declared {
         D::Bearer(secret) => Credential::Bearer(secret.0),
-        D::Basic { username, password } => {
-            Credential::Basic { username: build_value(username), password: build_value(password) }
-        }
-        D::Header { name, value } => Credential::Header(header_name(&name)?, build_value(value)),
-        D::Query { name, value } => Credential::Query(name, build_value(value)),
-        D::Cookie { name, value } => Credential::Cookie(name, build_value(value)),
-        D::Path { param, value } => Credential::Path(param, build_value(value)),
+        D::Basic { username, password } => Credential::Basic { username, password },
+        D::Header { name, value } => Credential::Header(header_name(&name)?, value),
+        D::Query { name, value } => Credential::Query(name, value),
+        D::Cookie { name, value } => Credential::Cookie(name, value),
+        D::Path { param, value } => Credential::Path(param, value),
     })
-}
-
-fn build_value(field: Field) -> credential::Value {
-    match field {
-        Field::Text(text) => credential::Value::Text(text),
-        Field::Secret { secret, format } => credential::Value::Secret { secret, format },
-    }
 }
 
 fn build_route(

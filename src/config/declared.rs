@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use validator::Validate;
 
-use super::fields::{Duration, Names, OneOrMany, Parsed, Size, Value};
+use super::fields::{Duration, Names, OneOrMany, Parsed, Size};
+use crate::credential::Value;
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
 use crate::proxy::pattern::{RouteKey, Verb};
@@ -194,7 +195,7 @@ pub struct Cors {
     /// Whether pages may call with the browser's credentials mode `include`. Cookies never go upstream either way.
     #[serde(default)]
     pub credentials: bool,
-    /// How long a browser may remember the answer to a preflight. Browsers cap it (Chromium: `2h`).
+    /// How long a browser may remember the answer to a preflight, in whole seconds. Browsers cap it (Chromium: `2h`).
     pub max_age: Option<Duration>,
 }
 
@@ -278,7 +279,7 @@ pub struct Request {
     #[serde(default)]
     pub query: Names,
     /// The headers that go upstream, next to `accept`, `accept-language`, `content-type` and `if-*`; others are
-    /// dropped. `any`: all but the credential's own and those that never cross.
+    /// dropped. `any`: all but the credential's own, those that never cross, and names with `_`.
     #[serde(default)]
     pub headers: Names,
     /// The types that a body may have, such as `application/json`, or `image/*` for all of a
@@ -288,7 +289,8 @@ pub struct Request {
         message = "no body could be sent; name at least one type, or remove `content_types`"
     ))]
     pub content_types: Option<Vec<String>>,
-    /// The longest body. Default: `1MiB`.
+    /// The longest body. Default: `1MiB`. Lambda lets 6 MB of JSON through, headers and all: a binary body is
+    /// base64 in it and ends at about 4.5 MB, text ends the earlier the more of its characters must be escaped.
     pub max_bytes: Option<Size>,
 }
 
@@ -301,6 +303,7 @@ pub struct Response {
     /// `last-modified` and `retry-after`; others are dropped. `any`: all but those that never cross.
     #[serde(default)]
     pub headers: Names,
-    /// The longest body. Default: `4MiB`. Lambda itself ends at 6 MB.
+    /// The longest body. Default: `4MiB`. Lambda lets 6 MB of JSON through, headers and all: a binary answer is
+    /// base64 in it and ends at about 4.5 MB, text ends the earlier the more of its characters must be escaped.
     pub max_bytes: Option<Size>,
 }

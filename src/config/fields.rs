@@ -9,6 +9,7 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::declared::{Secret, SecretPlace};
+use crate::credential::Value;
 use crate::secret::SecretRef;
 
 /// A noun that is written as text and parses itself.
@@ -167,20 +168,6 @@ impl<'de> Visitor<'de> for NamesVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Names, A::Error> {
         Vec::deserialize(SeqAccessDeserializer::new(items)).map(Names::These)
     }
-}
-
-/// Text, or a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// As written: no secret.
-    Text(String),
-    /// The value of a secret.
-    Secret {
-        /// Which.
-        secret: SecretRef,
-        /// What stands around it, `{}` being its place.
-        format: Option<String>,
-    },
 }
 
 /// As an absent field has it: `check` says that it is missing.

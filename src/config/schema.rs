@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::declared::{Secret, SecretPlace};
-use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size, Value};
+use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size};
+use crate::credential::Value;
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
 use crate::proxy::pattern::{RouteKey, Verb};

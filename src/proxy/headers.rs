@@ -120,21 +120,22 @@ pub fn is_range(name: &HeaderName) -> bool {
 }
 
 impl Allowed {
-    /// Under `any` a name with `_` does not cross, as with nginx: it could
-    /// stand for one with `-` that must not, or that we set ourselves.
     fn names(&self, name: &HeaderName) -> bool {
         match self {
-            Self::Any => !name.as_str().contains('_'),
+            Self::Any => true,
             Self::These(names) => names.contains(name),
         }
     }
 
     /// The part of a request's headers that goes upstream, repeats in order.
+    /// Under `any` a name with `_` stays here, as with nginx: it could stand
+    /// for one with `-` that must not cross, or that we set ourselves.
     pub fn up(&self, headers: &HeaderMap, range: bool) -> HeaderMap {
         let own = named_by_connection(headers);
         cross(headers, |name| {
             let wanted = if is_range(name) { range } else { ALWAYS_UP.contains(name) || self.names(name) };
-            wanted && !never_up(name) && !own.contains(name)
+            let double = matches!(self, Self::Any) && name.as_str().contains('_');
+            wanted && !double && !never_up(name) && !own.contains(name)
         })
     }
 

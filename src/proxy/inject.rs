@@ -106,7 +106,8 @@ fn fill(found: &Found<'_, '_>, armed: &Armed) -> Result<String, Problem> {
 /// the place of the caller's of that name: also of what some frameworks read
 /// as that name, `API_KEY` and `api_key[]`.
 fn encode_query(sent: &[(String, String)], armed: &Armed) -> String {
-    let same = |known: &str, name: &str| known.eq_ignore_ascii_case(name.trim_end_matches("[]"));
+    let bare = |name: &'_ str| name.trim_end_matches("[]").to_ascii_lowercase();
+    let same = |known: &str, name: &str| bare(known) == bare(name);
     let own = |name: &str| armed.query.iter().any(|(known, _)| same(known, name));
     let sent = sent.iter().filter(|(name, _)| !own(name)).map(|(name, value)| (name, value.as_str()));
     let secret = armed.query.iter().map(|(name, value)| (name, value.as_str()));

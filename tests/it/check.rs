@@ -103,6 +103,24 @@ fn a_pasted_secret_is_not_printed_in_any_format() {
 }
 
 #[test]
+fn what_could_not_work_is_said_before_it_is_deployed() {
+    let file = GOOD
+        .replace("path: /user/repos", "path: /user/%2e%2e/repos")
+        .replace("[page, per_page, sort] }", "[page], headers: [x_forwarded_for] }")
+        .replace("headers: { accept:", "headers: { range: bytes=0-1, accept:");
+    let desk = Desk::with("works", file.as_bytes());
+    let (code, text) = told(&desk.run(&["check", "--format=json"], &[]));
+    let flaws: Vec<serde_json::Value> = serde_json::from_str(&text).expect("what is printed is JSON");
+    let at: Vec<&str> = flaws.iter().filter_map(|flaw| flaw["at"].as_str()).collect();
+    let expected = [
+        "upstreams.github.headers.range",
+        "routes.GET /my-repos.path",
+        "routes.GET /my-repos.request.headers[0]",
+    ];
+    assert_eq!((code, at.as_slice()), (Some(1), expected.as_slice()));
+}
+
+#[test]
 fn the_schema_and_the_version_are_printed() {
     let desk = Desk::with("prints", b"");
     let (code, schema) = told(&desk.run(&["schema"], &[]));

@@ -5,11 +5,12 @@ use http::{HeaderName, header};
 
 use super::{Flaws, headers, pasted, refer};
 use crate::config::declared::{Credential, Upstream};
-use crate::config::fields::Value;
 use crate::config::tree::At;
+use crate::credential::Value;
 use crate::secret::SecretRef;
 
 /// Where a recipe writes: two of them in one place would undo each other.
+/// Headers and parameters are named here as upstreams may read them.
 #[derive(PartialEq)]
 enum Target {
     Header(HeaderName),
@@ -150,7 +151,7 @@ fn target(credential: &Credential, at: &At<'_>, flaws: &mut Flaws) -> Option<Tar
     match credential {
         Credential::Bearer(_) | Credential::Basic { .. } => None,
         Credential::Header { .. } => headers::of_ours(&at, name, flaws).map(Target::Header),
-        Credential::Query { .. } => Some(Target::Query(name.clone())),
+        Credential::Query { .. } => Some(Target::Query(fold(name))),
         Credential::Cookie { .. } => {
             // A cookie's name is a token (RFC 6265 §4.1.1), as a header's is.
             if name.parse::<HeaderName>().is_err() {
@@ -160,6 +161,12 @@ fn target(credential: &Credential, at: &At<'_>, flaws: &mut Flaws) -> Option<Tar
         }
         Credential::Path { .. } => Some(Target::Path(name.clone())),
     }
+}
+
+/// A parameter's name as upstreams may read it: some do not tell `KEY` from
+/// `key`, and some make a list of `key[]` that takes the place of `key`.
+pub(super) fn fold(parameter: &str) -> String {
+    parameter.trim_end_matches("[]").to_ascii_lowercase()
 }
 
 fn collide(target: &Target, before: &[Target], (at, upstream): (&At<'_>, &Upstream), flaws: &mut Flaws) {
@@ -173,7 +180,8 @@ fn collide(target: &Target, before: &[Target], (at, upstream): (&At<'_>, &Upstre
         flaws.note(at, "another recipe of this list writes the same place", "remove one of the two");
     }
     let Target::Header(name) = target else { return };
-    if upstream.headers.keys().any(|own| name.as_str().eq_ignore_ascii_case(own)) && !headers::proves(name) {
+    let is_same = |own: &String| headers::fold(own).as_ref() == Some(name);
+    if upstream.headers.keys().any(is_same) && !headers::proves(name) {
         flaws.note(at, "`headers` of this upstream sets the same header", "remove it there");
     }
 }

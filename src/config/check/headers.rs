@@ -3,6 +3,7 @@
 use http::{HeaderName, HeaderValue, header};
 
 use super::Flaws;
+use crate::config::declared::{Credential, Upstream};
 use crate::config::fields::Names;
 use crate::config::tree::At;
 use crate::proxy::headers::{is_range, never_down, never_up};
@@ -33,14 +34,27 @@ fn parse(at: &At<'_>, name: &str, flaws: &mut Flaws) -> Option<HeaderName> {
     parsed
 }
 
-/// The name of a header that we set; otherwise the flaw is noted.
+/// A name as upstreams may read it: CGI, WSGI and Rack make one of `-` and `_`
+/// (RFC 3875 §4.1.18). Names are compared in this form.
+pub(super) fn fold(name: &str) -> Option<HeaderName> {
+    name.replace('_', "-").parse().ok()
+}
+
+/// The name of a header that we set, folded; otherwise the flaw is noted.
 pub(super) fn of_ours(at: &At<'_>, name: &str, flaws: &mut Flaws) -> Option<HeaderName> {
-    let name = parse(at, name, flaws)?;
-    if THE_CONNECTIONS.contains(&name.as_str()) {
-        flaws.note(at, "the connection says this for itself", "remove it");
-        return None;
-    }
-    Some(name)
+    let name = parse(at, name, flaws).and_then(|name| fold(name.as_str()))?;
+    let (what, help) = if THE_CONNECTIONS.contains(&name.as_str()) {
+        ("the connection says this for itself", "remove it")
+    } else if name == header::ACCEPT_ENCODING {
+        ("the guard must read what comes back, so we ask for it unpacked", "remove it")
+    } else if is_range(&name) {
+        let help = "remove it; callers may ask for parts with `dangerous_range: true` on a route";
+        ("a part of an answer could pass the guard with half of an echoed secret", help)
+    } else {
+        return Some(name);
+    };
+    flaws.note(at, what, help);
+    None
 }
 
 /// Whether a header is where secrets are sent.
@@ -59,6 +73,7 @@ pub(super) fn value(at: &At<'_>, text: &str, flaws: &mut Flaws) {
 /// The request headers that a route lets through.
 pub(super) fn up(at: &At<'_>, names: &Names, dangerous_range: bool, flaws: &mut Flaws) {
     each(at, names, flaws, |at, name, flaws| {
+        let Some(name) = &fold(name.as_str()) else { return };
         if is_range(name) {
             if !dangerous_range {
                 let help = "write `dangerous_range: true` on the route; its comment gives the price";
@@ -68,6 +83,35 @@ pub(super) fn up(at: &At<'_>, names: &Names, dangerous_range: bool, flaws: &mut 
             flaws.note(at, why_not_up(name), "remove it");
         }
     });
+}
+
+/// What we set at the upstream is ours to say, in any spelling.
+pub(super) fn not_ours(at: &At<'_>, names: &Names, upstream: &Upstream, flaws: &mut Flaws) {
+    let Names::These(names) = names else { return };
+    let credentials = upstream.credential.iter().flat_map(|many| &many.0);
+    let proving: Vec<HeaderName> = credentials.filter_map(of_credential).collect();
+    for (item, name) in at.sound_items().iter().zip(names) {
+        let folded = fold(name);
+        // The same spelling is written over, and so does no harm.
+        let is_shadow = |own: &String| fold(own) == folded && !own.eq_ignore_ascii_case(name);
+        if folded.as_ref().is_none_or(never_up) {
+            continue;
+        } else if proving.iter().any(|own| Some(own) == folded.as_ref()) {
+            flaws.note(item, "the upstream's credential is sent in this header", "remove it here");
+        } else if upstream.headers.keys().any(is_shadow) {
+            let help = "remove it here: many servers take `-` and `_` for the same";
+            flaws.note(item, "the upstream's `headers` set this one", help);
+        }
+    }
+}
+
+fn of_credential(credential: &Credential) -> Option<HeaderName> {
+    match credential {
+        Credential::Header { name, .. } => fold(name),
+        // Theirs never go upstream in any case.
+        Credential::Bearer(_) | Credential::Basic { .. } | Credential::Cookie { .. } => None,
+        Credential::Query { .. } | Credential::Path { .. } => None,
+    }
 }
 
 fn why_not_up(name: &HeaderName) -> &'static str {

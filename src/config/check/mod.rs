@@ -153,6 +153,10 @@ fn callers(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
 
 fn cors(cors: &Cors, at: &At<'_>, flaws: &mut Flaws) {
     field_rules(cors, at, flaws);
+    if cors.max_age.is_some_and(|age| age.0.subsec_nanos() != 0) {
+        let help = "write whole seconds, such as `10m` or `1s`";
+        flaws.note(&at.key("max_age"), "browsers count this in whole seconds", help);
+    }
     let origins = at.key("origins");
     for (item, origin) in origins.sound_items().iter().zip(&cors.origins) {
         if origin.0 == OriginPattern::Any && cors.credentials {

@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use super::{Flaws, field_rules, flaw, headers, refer, upstreams};
-use crate::config::declared::{Credential, Declared, Request, Route};
+use super::{Flaws, credentials, field_rules, flaw, headers, refer, upstreams};
+use crate::config::declared::{Credential, Declared, Request, Route, Upstream};
 use crate::config::fields::{Names, Parsed, Size};
 use crate::config::tree::At;
 use crate::proxy::pattern::{METHODS, RouteKey};
@@ -63,7 +63,10 @@ fn one(placed: &Placed<'_>, declared: &Declared, root: &At<'_>, flaws: &mut Flaw
         return;
     };
     let credentials = upstream.credential.as_ref().map(|many| many.0.as_slice()).unwrap_or_default();
-    credential_query(&route.request, credentials, at, flaws);
+    let request = at.key("request");
+    credential_query(&request.key("query"), &route.request, credentials, flaws);
+    headers::not_ours(&request.key("headers"), &route.request.headers, upstream, flaws);
+    arrives(route, upstream, at, flaws);
     // What a flawed credential would put into the path is not known.
     let upstreams = root.key("upstreams");
     if !upstreams.key(name).key("credential").is_flawed_within() {
@@ -116,16 +119,27 @@ fn is_media_range(text: &str) -> bool {
         .is_some_and(|(kind, subtype)| is_token(kind) && (subtype == "*" || is_token(subtype)))
 }
 
-/// The credential's own parameter is ours to send.
-fn credential_query(request: &Request, credentials: &[Credential], at: &At<'_>, flaws: &mut Flaws) {
+/// The credential's own parameter is ours to send, in any spelling.
+fn credential_query(at: &At<'_>, request: &Request, credentials: &[Credential], flaws: &mut Flaws) {
     let Names::These(names) = &request.query else { return };
-    let at = at.key("request");
-    let at = at.key("query");
     for (item, name) in at.sound_items().iter().zip(names) {
-        let ours = |credential: &Credential| matches!(credential, Credential::Query { name: own, .. } if own == name);
+        let ours = |credential: &Credential| match credential {
+            Credential::Query { name: own, .. } => credentials::fold(own) == credentials::fold(name),
+            _ => false,
+        };
         if credentials.iter().any(ours) {
             flaws.note(item, "the upstream's credential is sent in this parameter", "remove it here");
         }
+    }
+}
+
+/// A URL parser leaves the path alone; otherwise every call would be refused.
+fn arrives(route: &Route, upstream: &Upstream, at: &At<'_>, flaws: &mut Flaws) {
+    let (Some(url), Some(template)) = (&upstream.url, &route.path) else { return };
+    let path = template.0.fill(|_| Some("x".into())).unwrap_or_default();
+    if url.0.join(&path, "").is_none() {
+        let what = "no call could be sent: a URL parser reads another path out of this one";
+        flaws.note(&at.key("path"), what, "write the path that it leads to, without `%2e` for a dot");
     }
 }
 

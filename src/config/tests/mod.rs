@@ -1,6 +1,7 @@
 //! What is said of which file: all of it, and at its place.
 
 mod hostile;
+mod names;
 mod relations;
 mod yaml;
 

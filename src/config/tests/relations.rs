@@ -173,6 +173,35 @@ fn each_rule_of_a_route_is_checked() {
 }
 
 #[test]
+fn a_path_that_no_request_could_reach_is_a_flaw() {
+    let check = |path: &str, expected: &[&str]| {
+        let route = format!("  GET /b/{{x}}: {{ allow: [website], upstream: open, path: '{path}' }}\n");
+        assert_eq!(added(&route), expected, "{path}");
+    };
+    let moved =
+        ["routes.GET /b/{x}.path: no call could be sent: a URL parser reads another path out of this one"];
+    check("/a/%2e%2e/b", &moved);
+    check("/a/.%2E/{x}", &moved);
+    check("/%2e", &moved);
+    check("/a%2eb/{x}", &[]);
+    check("/a/%2e%2e%2e/{x}/", &[]);
+}
+
+#[test]
+fn a_preflight_is_remembered_for_whole_seconds() {
+    let check = |age: &str, expected: &[&str]| {
+        let cors = format!("cors: {{ origins: ['https://a.example'], max_age: {age} }}\nroutes:\n");
+        assert_eq!(told(&GOOD.replace("routes:\n", &cors)), expected, "{age}");
+    };
+    let fraction = ["cors.max_age: browsers count this in whole seconds"];
+    check("500ms", &fraction);
+    check("1500ms", &fraction);
+    check("1s", &[]);
+    check("2000ms", &[]);
+    check("30d", &[]);
+}
+
+#[test]
 fn paths_that_match_alike_name_their_parameters_alike() {
     let two = |first: &str, second: &str| {
         let open = "{ allow: [website], upstream: open, path: /x }";
