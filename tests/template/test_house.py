@@ -58,6 +58,14 @@ def test_a_workflow_is_whole_and_pins_what_it_uses(path):
             assert "${{" not in step.get("run", ""), step
 
 
+def test_no_build_script_runs_where_a_token_can_be_had():
+    for path in WORKFLOWS:
+        for job in yaml.safe_load(path.read_text())["jobs"].values():
+            if (job.get("permissions") or {}).get("id-token") == "write":
+                scripts = [step.get("run", "") for step in job["steps"]]
+                assert not [script for script in scripts if re.search(r"cargo|rustup|sam build|make", script)]
+
+
 def test_only_deploying_gets_a_token_and_keeps_no_key():
     text = {path.name: path.read_text() for path in WORKFLOWS}
     assert "id-token: write" in text["deploy.yml"] and "id-token" not in text["ci.yml"]
