@@ -170,10 +170,14 @@ pub fn listed<'h>(values: impl IntoIterator<Item = &'h HeaderValue>) -> Vec<Head
 /// What caches must tell apart: the origin, and what the upstream says of the
 /// headers that reach it.
 pub fn vary(own: &'static str, upstream: &HeaderMap) -> HeaderValue {
-    let named = listed(upstream.get_all(header::VARY)).into_iter();
-    let theirs = named.filter(|name| *name != header::ORIGIN && !never_up(name));
-    let names: Vec<String> =
-        std::iter::once(own.to_owned()).chain(theirs.map(|name| name.to_string())).collect();
+    let mut names = vec![own.to_owned()];
+    for name in listed(upstream.get_all(header::VARY)) {
+        let known =
+            name == header::ORIGIN || never_up(&name) || names.iter().any(|other| name == *other.as_str());
+        if !known {
+            names.push(name.to_string());
+        }
+    }
     HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(own))
 }
 
@@ -238,6 +242,13 @@ mod tests {
         assert_eq!(names(mine, false), "accept=a x-mine=1 x-mine=2");
         assert_eq!(names(Allowed::Any, false), "accept=a x-mine=1 x-mine=2");
         assert_eq!(names(Allowed::Any, true), "accept=a x-mine=1 x-mine=2 range=bytes=0-1");
+    }
+
+    #[test]
+    fn what_the_upstream_varies_by_stands_once_and_as_far_as_it_sees_it() {
+        let sent =
+            map(&[("vary", "Accept, Authorization, Origin"), ("vary", "accept-encoding, accept, x-otp")]);
+        assert_eq!(vary("Origin", &sent), "Origin, accept, x-otp");
     }
 
     #[test]
