@@ -92,7 +92,8 @@ class Demo:
                    "--manifest-path", str(ROOT / "Cargo.toml"), "--bin", "proxy", "-A", "127.0.0.1", "-P", port]
         for file in (RECORDS, LOG):
             file.write_text("")
-        proxy = Child("proxy", command, proxy_env(), self.hear_proxy)
+        # cargo-lambda tells the function `localhost` without the port: rewritten links would be relative.
+        proxy = Child("proxy", command, {**proxy_env(), "COUNTERSIGN_PUBLIC_URL": api}, self.hear_proxy)
         self.children.append(proxy)
         self.wait_for(proxy, int(port))
 

@@ -300,7 +300,9 @@ pub struct Request {
 #[serde(deny_unknown_fields)]
 pub struct Response {
     /// The headers that come back, next to `content-type`, `content-language`, `cache-control`, `etag`,
-    /// `last-modified` and `retry-after`; others are dropped. `any`: all but those that never cross.
+    /// `last-modified`, `retry-after`, and `location` and `link` rewritten: a URL in them that a GET route here serves
+    /// leads to that route instead, and any other is dropped. Named here, those two keep what could not be rewritten,
+    /// as it came. Others are dropped. `any`: all but those that never cross.
     #[serde(default)]
     pub headers: Names,
     /// The longest body. Default: `4MiB`. Lambda lets 6 MB of JSON through, headers and all: a binary answer is

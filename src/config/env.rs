@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use url::Url;
+
 use crate::secret::aws::Account;
 
 /// The environment of a function, read and judged once.
@@ -11,6 +13,8 @@ pub struct Env {
     pub config: PathBuf,
     /// `COUNTERSIGN_EXTRA_CA`: a PEM file of further roots.
     pub extra_ca: Option<PathBuf>,
+    /// `COUNTERSIGN_PUBLIC_URL`: our base URL as callers see it.
+    pub public_url: Option<String>,
     /// Where the secrets are.
     pub secrets: Secrets,
 }
@@ -31,8 +35,26 @@ impl Env {
         Ok(Self {
             config: path("COUNTERSIGN_CONFIG").unwrap_or_else(|| PathBuf::from("countersign.yaml")),
             extra_ca: path("COUNTERSIGN_EXTRA_CA"),
+            public_url: var("COUNTERSIGN_PUBLIC_URL").map(|text| public_url(&text)).transpose()?,
             secrets: secrets(&var)?,
         })
+    }
+}
+
+/// A base URL, without the slash at its end: paths of ours are put behind it.
+fn public_url(text: &str) -> Result<String, String> {
+    let plain = |url: &Url| {
+        let bare = url.username().is_empty() && url.password().is_none();
+        let whole = url.query().is_none() && url.fragment().is_none();
+        matches!(url.scheme(), "https" | "http") && url.has_host() && bare && whole
+    };
+    match Url::parse(text).ok().filter(plain) {
+        Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        None => {
+            Err("COUNTERSIGN_PUBLIC_URL is no base URL; write `https://host` or `https://host/base/path`, \
+             with no query behind, or remove it"
+                .to_owned())
+        }
     }
 }
 
@@ -85,6 +107,25 @@ mod tests {
         assert!(read(&[file]).is_err());
         assert!(read(&[file, ("COUNTERSIGN_LOCAL", "false")]).is_err());
         assert!(matches!(read(&[file, ("COUNTERSIGN_LOCAL", "true")]).unwrap().secrets, Secrets::File(_)));
+    }
+
+    #[test]
+    fn our_address_is_a_base_url() {
+        let check = |url: &str, expected: Option<&str>| {
+            let local = [("COUNTERSIGN_SECRETS_FILE", "s"), ("COUNTERSIGN_LOCAL", "true")];
+            let found = read(&[local[0], local[1], ("COUNTERSIGN_PUBLIC_URL", url)]);
+            assert_eq!(
+                found.ok().map(|env| env.public_url),
+                expected.map(|url| Some(url.to_owned())),
+                "{url}"
+            );
+        };
+        check("https://api.example.com", Some("https://api.example.com"));
+        check("https://api.example.com/v1/", Some("https://api.example.com/v1"));
+        check("http://localhost:9000", Some("http://localhost:9000"));
+        for wrong in ["api.example.com", "ftp://a", "https://a/?b", "https://a/#b", "https://u:p@a", "/v1"] {
+            check(wrong, None);
+        }
     }
 
     #[test]

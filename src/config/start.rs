@@ -27,7 +27,8 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
     let building = async { Client::new(&roots, Reach::Public { except: plan.private_hosts.clone() }) };
     let (vault, client) = tokio::join!(reading, building);
     let vault = vault.map_err(|refusals| lines(&refusals))?;
-    Ok(Proxy { cors: plan.cors, routes: plan.routes, vault, client: client?, trail: Trail::Stdout })
+    let (client, public_url) = (client?, env.public_url);
+    Ok(Proxy { cors: plan.cors, routes: plan.routes, vault, client, trail: Trail::Stdout, public_url })
 }
 
 /// Reads and checks the file.

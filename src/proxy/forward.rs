@@ -221,6 +221,13 @@ impl BaseUrl {
         url.set_query(query);
         (url.path() == path && url.query() == query).then_some(url)
     }
+
+    /// The path that a URL has under it: the way back of [`join`](Self::join).
+    pub fn under<'u>(&self, url: &'u Url) -> Option<&'u str> {
+        let bare = url.username().is_empty() && url.password().is_none();
+        let path = url.path().strip_prefix(self.0.path().trim_end_matches('/'))?;
+        (bare && url.origin() == self.0.origin() && path.starts_with('/')).then_some(path)
+    }
 }
 
 impl FromStr for BaseUrl {

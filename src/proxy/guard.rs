@@ -17,11 +17,11 @@ use super::headers::Allowed;
 use super::spelling::{Decoded, spellings};
 use crate::credential::Needle;
 use crate::secret::vault::SHORTEST;
+use crate::wire::Problem;
 use crate::wire::problem::Kind;
-use crate::wire::{Problem, Response};
 
 /// What stands where a secret stood.
-const REDACTED: &str = "[redacted]";
+pub(super) const REDACTED: &str = "[redacted]";
 
 /// Finds secrets, in all their spellings, in one pass.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ struct Search {
     names: Vec<String>,
 }
 
-/// An answer that nobody has searched for leaks yet. It is no [`Response`]:
+/// An answer that nobody has searched for leaks yet. It is no [`Response`](crate::wire::Response):
 ///
 /// ```compile_fail
 /// fn skip(reply: countersign::proxy::guard::Reply) -> countersign::wire::Response {
@@ -50,6 +50,21 @@ pub struct Reply {
     guard: Guard,
 }
 
+/// An answer without secrets, whose links still lead to the upstream. It is
+/// no [`Response`](crate::wire::Response) yet:
+///
+/// ```compile_fail
+/// fn skip(clean: countersign::proxy::guard::Clean) -> countersign::wire::Response {
+///     clean
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Clean {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
 /// The names of the secrets that an answer repeated.
 pub type Leaks = BTreeSet<String>;
 
@@ -59,9 +74,9 @@ impl Reply {
         Self { method, status: parts.status, headers: parts.headers, body, guard }
     }
 
-    /// The response, with the headers that the route lets through and
+    /// The answer, with the headers that the route lets through and
     /// without the secrets; and which secrets had to be cut out.
-    pub fn release(self, allowed: &Allowed) -> Result<(Response, Leaks), Problem> {
+    pub fn release(self, allowed: &Allowed) -> Result<(Clean, Leaks), Problem> {
         if is_encoded(&self.headers) && !self.body.is_empty() {
             return Err(Problem::new(Kind::ResponseWithheld, "the upstream's answer was withheld")
                 .because("it is compressed, though asked not to be, and cannot be searched for secrets"));
@@ -77,7 +92,7 @@ impl Reply {
                 StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
             );
         let body = if bodiless { Bytes::new() } else { self.guard.clean_body(self.body, &mut leaks) };
-        Ok((Response::new(self.status, headers, body), leaks))
+        Ok((Clean { status: self.status, headers, body }, leaks))
     }
 }
 

@@ -26,13 +26,16 @@ const ALWAYS_UP: [HeaderName; 7] = [
     header::IF_UNMODIFIED_SINCE,
 ];
 
-/// What any answer may carry back. `vary` is joined with ours.
-const ALWAYS_DOWN: [HeaderName; 7] = [
+/// What any answer may carry back. `vary` is joined with ours, `link` and
+/// `location` are rewritten to our own address.
+const ALWAYS_DOWN: [HeaderName; 9] = [
     header::CONTENT_TYPE,
     header::CONTENT_LANGUAGE,
     header::CACHE_CONTROL,
     header::ETAG,
     header::LAST_MODIFIED,
+    header::LINK,
+    header::LOCATION,
     header::RETRY_AFTER,
     header::VARY,
 ];
@@ -120,7 +123,8 @@ pub fn is_range(name: &HeaderName) -> bool {
 }
 
 impl Allowed {
-    fn names(&self, name: &HeaderName) -> bool {
+    /// Whether the file names it. `any` names all.
+    pub(super) fn names(&self, name: &HeaderName) -> bool {
         match self {
             Self::Any => true,
             Self::These(names) => names.contains(name),
@@ -191,7 +195,7 @@ pub fn allowed<'n>(names: impl IntoIterator<Item = &'n HeaderName>) -> HeaderVal
 /// `access-control-expose-headers`: what a page may read of the answer,
 /// beyond what it always may (Fetch, "CORS-safelisted response-header name").
 pub fn exposed<'n>(names: impl IntoIterator<Item = &'n HeaderName>) -> HeaderValue {
-    const BEYOND: [HeaderName; 2] = [header::ETAG, header::RETRY_AFTER];
+    const BEYOND: [HeaderName; 4] = [header::ETAG, header::LINK, header::LOCATION, header::RETRY_AFTER];
     let declared = names.into_iter().filter(|name| !never_down(name) && !ALWAYS_DOWN.contains(name));
     join(BEYOND.iter().chain(declared))
 }

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use super::guard::REDACTED;
 use super::headers::is_range;
 use super::path::encode_segment;
 use super::route::Found;
@@ -42,6 +43,8 @@ pub struct Outbound {
     pub(super) id: String,
     pub(super) method: Method,
     pub(super) url: Url,
+    /// The URL with nothing of the credential in it, for links to start from.
+    pub(super) shown: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) needles: Vec<Needle>,
@@ -63,11 +66,7 @@ impl Valid<'_, '_> {
         let Self { found, request } = self;
         let (route, upstream) = (found.route, &found.route.upstream);
         let mut armed = Armed::with(&upstream.credentials, vault)?;
-        let path = fill(&found, &armed)?;
-        let query = encode_query(&request.query, &armed);
-        let Some(url) = upstream.base.join(&path, &query) else {
-            return Err(Problem::new(Kind::MalformedPath, "the path cannot be sent on without changing it"));
-        };
+        let (url, shown) = urls(&found, &request.query, &armed)?;
         let mut headers = route.request_headers.up(&request.headers, route.range);
         let range = headers.keys().any(is_range);
         for (name, value) in &upstream.headers {
@@ -80,16 +79,37 @@ impl Valid<'_, '_> {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let Armed { needles, used, .. } = armed;
         let Request { id, method, body, .. } = request;
-        Ok(Outbound { id, method, url, headers, body, needles, used, range })
+        Ok(Outbound { id, method, url, shown, headers, body, needles, used, range })
     }
 }
 
+/// The URL to call, and the same without the credential: what an answer's
+/// links are read against must hold no secret that could end up in ours.
+fn urls(found: &Found<'_, '_>, sent: &[(String, String)], armed: &Armed) -> Result<(Url, Url), Problem> {
+    let join = |path: &str, query: &str| {
+        let url = found.route.upstream.base.join(path, query);
+        url.ok_or_else(|| Problem::new(Kind::MalformedPath, "the path cannot be sent on without changing it"))
+    };
+    let sent = || {
+        let replaced = |name: &str| armed.query.iter().any(|(known, _)| is_same_param(known, name));
+        let others = sent.iter().filter(move |(name, _)| !replaced(name));
+        others.map(|(name, value)| (name.as_str(), value.as_str()))
+    };
+    let secret = armed.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let value = |name: &str| armed.path.iter().find(|(param, _)| param == name).map(|(_, v)| v.as_str());
+    let url = join(&fill(found, value)?, &encode_query(sent().chain(secret)))?;
+    if armed.path.is_empty() && armed.query.is_empty() {
+        return Ok((url.clone(), url));
+    }
+    let shown = join(&fill(found, |_| Some(REDACTED))?, &encode_query(sent()))?;
+    Ok((url, shown))
+}
+
 /// The upstream's path with the caller's and the credential's values in it.
-fn fill(found: &Found<'_, '_>, armed: &Armed) -> Result<String, Problem> {
+fn fill<'s>(found: &Found<'_, '_>, secret: impl Fn(&str) -> Option<&'s str>) -> Result<String, Problem> {
     let value = |name: &str| {
-        let secret = || armed.path.iter().find(|(param, _)| param == name);
         let own = found.params.get(name).map(|segments| Cow::Owned(encode(segments)));
-        own.or_else(|| secret().map(|(_, value)| Cow::Owned(encode_segment(value))))
+        own.or_else(|| secret(name).map(|value| Cow::Owned(encode_segment(value))))
     };
     let Some(path) = found.route.path.fill(value) else {
         return Err(Problem::new(Kind::Internal, "this route is not set up right")
@@ -102,17 +122,18 @@ fn fill(found: &Found<'_, '_>, armed: &Armed) -> Result<String, Problem> {
     Ok(path)
 }
 
-/// The caller's parameters in their order, then the credential's, which takes
-/// the place of the caller's of that name: also of what some frameworks read
-/// as that name, `API_KEY` and `api_key[]`.
-fn encode_query(sent: &[(String, String)], armed: &Armed) -> String {
-    let bare = |name: &'_ str| name.trim_end_matches("[]").to_ascii_lowercase();
-    let same = |known: &str, name: &str| bare(known) == bare(name);
-    let own = |name: &str| armed.query.iter().any(|(known, _)| same(known, name));
-    let sent = sent.iter().filter(|(name, _)| !own(name)).map(|(name, value)| (name, value.as_str()));
-    let secret = armed.query.iter().map(|(name, value)| (name, value.as_str()));
+/// Whether two names may mean one parameter: some frameworks read `API_KEY`
+/// and `api_key[]` as `api_key`. The credential's own takes the place of the
+/// caller's.
+pub(super) fn is_same_param(known: &str, name: &str) -> bool {
+    let bare = |name: &str| name.trim_end_matches("[]").to_ascii_lowercase();
+    bare(known) == bare(name)
+}
+
+/// Pairs as a query, in their order.
+pub(super) fn encode_query<'q>(pairs: impl Iterator<Item = (&'q str, &'q str)>) -> String {
     let mut text = String::new();
-    for (name, value) in sent.chain(secret) {
+    for (name, value) in pairs {
         if !text.is_empty() {
             text.push('&');
         }

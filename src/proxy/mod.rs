@@ -2,7 +2,7 @@
 //!
 //! From the route on, each stage makes a value that only it can make, and the
 //! next one needs it, so a stage that is left out does not compile: `Found` →
-//! `Grant` → `Valid` → `Outbound` → `Reply` → `Response`.
+//! `Grant` → `Valid` → `Outbound` → `Reply` → `Clean` → `Response`.
 
 pub mod cors;
 pub mod route;
@@ -12,6 +12,7 @@ pub mod validate;
 pub mod inject;
 pub mod forward;
 pub mod guard;
+pub mod links;
 pub mod audit;
 
 pub mod headers;
@@ -19,6 +20,7 @@ pub mod path;
 pub mod pattern;
 pub mod template;
 mod spelling;
+mod weblink;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +44,7 @@ use forward::{Effort, Limits, Upstream};
 use guard::Reply;
 use headers::Allowed;
 use inject::Outbound;
+use links::Links;
 use path::Path;
 use route::Routes;
 use template::Template;
@@ -59,6 +62,9 @@ pub struct Proxy {
     pub client: Client,
     /// Where records are left.
     pub trail: Trail,
+    /// Our base URL as callers see it, where the file's owner says so: over
+    /// what the gateway tells.
+    pub public_url: Option<String>,
 }
 
 /// One method and path of ours that may be called, and all that is declared about it.
@@ -134,15 +140,18 @@ impl Proxy {
         let found = self.routes.find(&request.method, &path)?;
         let route = found.route;
         record.route(route);
+        let ours = self.public_url.clone().or_else(|| request.public_url.clone());
         let caller = identify::identify(&request);
         let grant = found.authorize(&caller)?;
         record.caller(&grant);
         let valid = grant.validate(request)?;
         let outbound = valid.inject(&self.vault)?;
         record.arm(&route.upstream.name, outbound.used());
+        let links = Links::new(&self.routes, route, &outbound, ours);
         let reply = route.forward(outbound, &self.client, deadline, record).await?;
-        let (response, leaks) = reply.release(&route.response_headers)?;
+        let (clean, leaks) = reply.release(&route.response_headers)?;
         record.leaks(leaks);
+        let response = links.rewrite(clean);
         lambda::check_size(&response)?;
         Ok(response)
     }
@@ -205,6 +214,7 @@ pub(crate) mod tests {
             id: "r-1".to_owned(),
             source: "192.0.2.1".to_owned(),
             api_key_id: None,
+            public_url: None,
             fault: None,
         }
     }

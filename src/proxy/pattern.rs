@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use http::Method;
 
-use super::path::Path;
+use super::path::{self, Path};
 
 /// What API Gateway forwards, less OPTIONS, which is answered here.
 pub const METHODS: [Method; 6] =
@@ -122,6 +122,22 @@ impl Pattern {
     /// Sorts the most exact pattern first.
     pub(super) fn rank(&self) -> Vec<u8> {
         self.0.iter().map(Segment::rank).collect()
+    }
+
+    /// A path that fits, of encoded values: the way back of [`fit`](Self::fit).
+    /// `None`: a value is missing.
+    pub(super) fn fill(&self, value: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let text = |segment: &Segment| match segment {
+            Segment::Exact(word) => Some(path::encode_segment(word)),
+            Segment::One(name) | Segment::Rest(name) => value(name),
+        };
+        let segments: Vec<String> = self.0.iter().map(text).collect::<Option<_>>()?;
+        Some(format!("/{}", segments.join("/")))
+    }
+
+    /// Whether a parameter takes the rest of the path.
+    pub(super) fn is_rest(&self, name: &str) -> bool {
+        self.params().any(|param| param == (name, true))
     }
 
     /// The parameters' values, if the path fits. No value is ever empty.

@@ -48,6 +48,11 @@ impl Routes {
         self.0.iter().flat_map(|resource| &resource.routes)
     }
 
+    /// Every route, with the path that it has with us.
+    pub(super) fn placed(&self) -> impl Iterator<Item = (&Pattern, &Route)> {
+        self.0.iter().flat_map(|resource| resource.routes.iter().map(|route| (&resource.pattern, route)))
+    }
+
     /// Refuses a path with an encoded slash where no route keeps it.
     pub fn check_slashes(&self, path: &Path<'_>) -> Result<(), Problem> {
         let keeps =

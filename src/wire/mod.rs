@@ -30,11 +30,14 @@ pub struct Request {
     pub source: String,
     /// The id (not the value) of the API key the gateway accepted, if any.
     pub api_key_id: Option<String>,
+    /// Our base URL as this caller sees it, without a slash at the end, where
+    /// the gateway tells. Never what a caller says in `Host`.
+    pub public_url: Option<String>,
     /// What the door could not read of it. The part it is about is empty.
     pub fault: Option<Problem>,
 }
 
-/// An answer that is safe to show. Made by `Reply::release`, by a
+/// An answer that is safe to show. Made by `Links::rewrite`, by a
 /// [`Problem`], and for preflights; by nothing else.
 #[derive(Debug)]
 pub struct Response {

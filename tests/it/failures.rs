@@ -137,6 +137,7 @@ async fn redirects_are_passed_on_and_not_followed() {
         assert_eq!((answer.status().as_u16(), world.upstream.seen().len()), (status, 1));
         assert_eq!(answer.header("location").as_deref(), Some("/elsewhere"));
         assert_eq!(world.get("/b").send().await.header("location"), None);
+        assert_eq!(world.upstream.seen().len(), 2);
     }
 }
 

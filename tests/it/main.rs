@@ -30,6 +30,7 @@ mod vault;
 mod patience;
 mod failures;
 mod guard;
+mod links;
 mod records;
 
 mod house;

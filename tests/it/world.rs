@@ -27,6 +27,9 @@ pub const APP: &str = "https://app.example.com";
 /// A page that may not.
 pub const FOREIGN: &str = "https://evil.example";
 
+/// Where callers find us, as the gateway tells.
+pub const OURS: &str = "https://gate.example/prod";
+
 /// The secret that no answer and no record may show. Legal in every place,
 /// and with a character for every encoding to trip over.
 pub const CANARY: &str = "canary/9Zp+7&x='<1>%";
@@ -153,7 +156,8 @@ impl Setup {
         let roots = Roots::new(self.roots.as_deref()).unwrap();
         let client = Client::new(&roots, Reach::Public { except }).unwrap();
         let trail = Trail::Memory(Mutex::default());
-        World { proxy: Proxy { cors: plan.cors, routes: plan.routes, vault, client, trail }, upstream }
+        let (cors, routes, public_url) = (plan.cors, plan.routes, None);
+        World { proxy: Proxy { cors, routes, vault, client, trail, public_url }, upstream }
     }
 }
 
@@ -189,6 +193,7 @@ impl World {
             id: "request-1".to_owned(),
             source: "192.0.2.1".to_owned(),
             api_key_id: None,
+            public_url: Some(OURS.to_owned()),
             fault: None,
         };
         Ask { world: self, request, patience: Duration::from_secs(29) }
@@ -227,6 +232,12 @@ pub struct Ask<'w> {
 }
 
 impl Ask<'_> {
+    /// Through a gateway that tells another base URL of ours, or none.
+    pub fn reached_at(mut self, ours: Option<&str>) -> Self {
+        self.request.public_url = ours.map(str::to_owned);
+        self
+    }
+
     /// From a page of this origin.
     pub fn from(self, origin: &str) -> Self {
         self.header("origin", origin)

@@ -47,6 +47,20 @@ fn after_stage<'p>(path: &'p str, stage: &str) -> Option<&'p str> {
     (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
+/// What stands before our path in the whole one: `/prod` of `/prod/a`, where
+/// `/a` is ours. `None` where the two do not fit, or it is no plain path.
+pub(super) fn before<'p>(whole: &'p str, own: &str) -> Option<&'p str> {
+    let before = whole.trim_end_matches('/').strip_suffix(own.trim_end_matches('/'))?;
+    let plain = before.starts_with('/') && !before.ends_with('/') && !before.contains("//");
+    let legal = |c: char| c.is_ascii_alphanumeric() || "/-._~$".contains(c);
+    (before.is_empty() || (plain && before.chars().all(legal))).then_some(before)
+}
+
+/// Whether this names a host on the internet: `localhost` does not.
+pub(super) fn is_domain(text: &str) -> bool {
+    text.contains('.') && text.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c))
+}
+
 pub(super) fn or_root(path: &str) -> &str {
     if path.is_empty() { "/" } else { path }
 }
@@ -109,6 +123,23 @@ mod tests {
         check("/dev/a", "dev", Some("a"), "/a");
         // On a custom domain there is no stage: this page's name is `dev/a`.
         check("/dev/a", "dev", Some("dev/a"), "/dev/a");
+    }
+
+    #[test]
+    fn what_stands_before_our_path_is_plain_or_nothing() {
+        let check = |whole: &str, own: &str, expected: Option<&str>| {
+            assert_eq!(before(whole, own), expected, "{whole} {own}");
+        };
+        check("/prod/a", "/a", Some("/prod"));
+        check("/v1/nested/a/", "/a/", Some("/v1/nested"));
+        check("/prod/a/", "/a", Some("/prod"));
+        check("/a", "/a", Some(""));
+        check("/prod", "/", Some("/prod"));
+        check("/prod/", "/", Some("/prod"));
+        check("/", "/", Some(""));
+        check("/prod/b", "/a", None);
+        check("//evil.example/a", "/a", None);
+        check("/x?y=/a", "/a", None);
     }
 
     #[test]

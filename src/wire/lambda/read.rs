@@ -26,6 +26,7 @@ pub(super) fn request(event: Event<'_>, lambda_request_id: &str) -> (Request, Fo
     let request = Request {
         method: sound(method(sender, &event), &mut fault),
         path: own_path(sender, &event).to_owned(),
+        public_url: public_url(sender, &event),
         query: sound(read_query(sender, &event), &mut fault),
         source: source(sender, context, &headers).to_owned(),
         id: context.get("requestId").words().unwrap_or(lambda_request_id).to_owned(),
@@ -75,6 +76,22 @@ fn own_path<'e>(sender: Sender, event: &'e Json<'_>) -> &'e str {
         Sender::HttpTwo => path::without_stage(text("rawPath"), stage, caught(route_key)),
         Sender::Alb => path::or_root(text("path")),
     }
+}
+
+/// Where the gateway says it was called, with the stage or the mapping that
+/// stands before our path. A load balancer does not say, and what
+/// `cargo lambda watch` says (`localhost`) lacks the port.
+fn public_url(sender: Sender, event: &Json<'_>) -> Option<String> {
+    let context = event.get("requestContext");
+    let whole = match sender {
+        Sender::Rest => context.get("path").text(),
+        Sender::HttpOne => event.get("path").text(),
+        Sender::HttpTwo => event.get("rawPath").text(),
+        Sender::Alb => None,
+    };
+    let domain = context.get("domainName").text().filter(|domain| path::is_domain(domain))?;
+    let before = path::before(whole?, own_path(sender, event))?;
+    Some(format!("https://{domain}{before}"))
 }
 
 fn read_headers(sender: Sender, event: &Json<'_>, fault: &mut Option<Problem>) -> HeaderMap {

@@ -183,6 +183,32 @@ fn an_http_apis_stage_is_not_part_of_the_path() {
 }
 
 #[test]
+fn our_address_is_the_gateways_and_never_the_callers() {
+    let context = |domain: &str, path: &str| json!({"domainName": domain, "path": path, "stage": "prod", "identity": {}});
+    let check = |event: Value, expected: Option<&str>| {
+        assert_eq!(read(&event).public_url.as_deref(), expected, "{event}");
+    };
+    let api = "x1.execute-api.eu-west-1.amazonaws.com";
+    let host = json!({"Host": "evil.example", "X-Forwarded-Host": "evil.example"});
+    let stage = json!({"requestContext": context(api, "/prod/a"), "headers": host});
+    check(rest(stage), Some("https://x1.execute-api.eu-west-1.amazonaws.com/prod"));
+    check(rest(json!({"requestContext": context("api.example.com", "/a")})), Some("https://api.example.com"));
+    let mapped = json!({"path": "/v1/a", "requestContext": context("api.example.com", "/v1/a")});
+    check(rest(mapped), Some("https://api.example.com/v1"));
+    // `cargo lambda watch` does not tell its port.
+    check(rest(json!({"requestContext": context("localhost", "/a")})), None);
+    check(rest(json!({"requestContext": context("", "/a")})), None);
+    check(rest(json!({"requestContext": context("a.example", "/elsewhere")})), None);
+    check(alb(json!({"headers": {"host": "evil.example"}})), None);
+    let url = json!({"domainName": "u1.lambda-url.eu-west-1.on.aws", "stage": "$default", "http": {"method": "GET"}});
+    check(http(json!({"requestContext": url})), Some("https://u1.lambda-url.eu-west-1.on.aws"));
+    let dev = json!({"domainName": "h1.example", "stage": "dev", "http": {"method": "GET"}});
+    check(http(json!({"rawPath": "/dev/a", "requestContext": dev})), Some("https://h1.example/dev"));
+    let one = json!({"version": "1.0", "path": "/prod/a", "requestContext": context(api, "/prod/a")});
+    check(rest(one), Some("https://x1.execute-api.eu-west-1.amazonaws.com/prod"));
+}
+
+#[test]
 fn payload_one_of_an_http_api_has_the_stage_in_its_path() {
     let one = |changes: Value| {
         let mut event = rest(json!({"version": "1.0"}));
