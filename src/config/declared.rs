@@ -305,7 +305,8 @@ pub struct Response {
     /// as it came. Others are dropped. `any`: all but those that never cross.
     #[serde(default)]
     pub headers: Names,
-    /// The longest body. Default: `4MiB`. Lambda lets 6 MB of JSON through, headers and all: a binary answer is
-    /// base64 in it and ends at about 4.5 MB, text ends the earlier the more of its characters must be escaped.
+    /// The longest body, compressed ones once decoded. Default: `4MiB`. Lambda lets 6 MB of JSON through, headers
+    /// and all: a binary answer is base64 in it and ends at about 4.5 MB, text ends the earlier the more of its
+    /// characters must be escaped.
     pub max_bytes: Option<Size>,
 }

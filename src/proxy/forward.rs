@@ -14,7 +14,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
-use super::guard::{Guard, Reply};
+use super::guard::{Guard, Reply, too_large};
 use super::inject::Outbound;
 use crate::credential::Credential;
 use crate::wire::Problem;
@@ -102,7 +102,7 @@ impl Upstream {
         let response = outcome.map_err(|failure| problem(failure, limits.max_bytes))?;
         check_status(response.status(), outbound.range)?;
         let guard = self.guard.get_or_init(|| Guard::new(&outbound.needles)).clone();
-        Ok(Reply::new(outbound.method, response, guard))
+        Ok(Reply::new(outbound.method, outbound.accepts, response, guard))
     }
 }
 
@@ -179,11 +179,7 @@ fn problem(failure: Failure, max_bytes: usize) -> Problem {
         Failure::Invalid(why) => {
             Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not valid").because(why)
         }
-        Failure::TooLarge => {
-            let limit = bytesize::ByteSize::b(max_bytes as u64);
-            Problem::new(Kind::ResponseTooLarge, format!("the upstream's answer is longer than {limit}"))
-                .hint("whoever runs this API can raise the route's `response.max_bytes`, up to Lambda's 6 MB")
-        }
+        Failure::TooLarge => too_large(max_bytes),
     }
 }
 

@@ -1,38 +1,33 @@
 //! Stage 8: nothing that went up comes back.
 //!
 //! Every secret that a call carried, in each spelling that an upstream might
-//! echo it in, is cut out of the answer and replaced by `[redacted]`. An
-//! answer that cannot be read, because it is compressed, is withheld.
+//! echo it in, is cut out of the answer and replaced by `[redacted]`. Of a
+//! compressed answer a copy is read: if it is clean, the upstream's own bytes
+//! go out. What cannot be read is withheld.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use zeroize::Zeroizing;
 
+use super::coding::{self, Accepts, Coding, changed, weakened};
 use super::headers::Allowed;
-use super::spelling::{Decoded, spellings};
+use super::search::Search;
+use super::spelling::spellings;
+use super::unpack::{Fault, unpack};
 use crate::credential::Needle;
 use crate::secret::vault::SHORTEST;
 use crate::wire::Problem;
 use crate::wire::problem::Kind;
 
-/// What stands where a secret stood.
-pub(super) const REDACTED: &str = "[redacted]";
+pub use super::search::Leaks;
+pub(super) use super::search::REDACTED;
 
 /// Finds secrets, in all their spellings, in one pass.
 #[derive(Clone)]
 pub struct Guard {
     inner: Option<Arc<Search>>,
-}
-
-struct Search {
-    spellings: AhoCorasick,
-    /// The secret's name for each spelling.
-    names: Vec<String>,
 }
 
 /// An answer that nobody has searched for leaks yet. It is no [`Response`](crate::wire::Response):
@@ -44,6 +39,7 @@ struct Search {
 /// ```
 pub struct Reply {
     method: Method,
+    accepts: Accepts,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -65,48 +61,85 @@ pub struct Clean {
     pub(super) body: Bytes,
 }
 
-/// The names of the secrets that an answer repeated.
-pub type Leaks = BTreeSet<String>;
-
 impl Reply {
-    pub(super) fn new(method: Method, response: HttpResponse<Bytes>, guard: Guard) -> Self {
+    pub(super) fn new(method: Method, accepts: Accepts, response: HttpResponse<Bytes>, guard: Guard) -> Self {
         let (parts, body) = response.into_parts();
-        Self { method, status: parts.status, headers: parts.headers, body, guard }
+        Self { method, accepts, status: parts.status, headers: parts.headers, body, guard }
     }
 
     /// The answer, with the headers that the route lets through and
-    /// without the secrets; and which secrets had to be cut out.
-    pub fn release(self, allowed: &Allowed) -> Result<(Clean, Leaks), Problem> {
-        if is_encoded(&self.headers) && !self.body.is_empty() {
-            return Err(Problem::new(Kind::ResponseWithheld, "the upstream's answer was withheld")
-                .because("it is compressed, though asked not to be, and cannot be searched for secrets"));
-        }
-        let mut leaks = Leaks::new();
+    /// without the secrets; and which secrets had to be cut out. No body is
+    /// longer than `limit` once it is decoded.
+    pub fn release(self, allowed: &Allowed, limit: usize) -> Result<(Clean, Leaks), Problem> {
+        let (status, mut leaks) = (self.status, Leaks::new());
         let mut headers = self.guard.clean_headers(allowed.down(&self.headers), &mut leaks);
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        let bodiless = self.method == Method::HEAD
-            || matches!(
-                self.status,
-                StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
-            );
-        let body = if bodiless { Bytes::new() } else { self.guard.clean_body(self.body, &mut leaks) };
-        Ok((Clean { status: self.status, headers, body }, leaks))
+        // Without a body nothing is said of its coding either: a cache would
+        // say it of the body that it keeps, which may be a decoded one.
+        let body =
+            if self.is_bodiless() { Bytes::new() } else { self.search(&mut headers, limit, &mut leaks)? };
+        Ok((Clean { status, headers, body }, leaks))
+    }
+
+    fn is_bodiless(&self) -> bool {
+        const BODILESS: [StatusCode; 3] =
+            [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
+        self.body.is_empty() || self.method == Method::HEAD || BODILESS.contains(&self.status)
+    }
+
+    /// The body as it may leave, with `headers` true of it.
+    fn search(self, headers: &mut HeaderMap, limit: usize, leaks: &mut Leaks) -> Result<Bytes, Problem> {
+        let codings = self.codings()?;
+        if codings.is_empty() {
+            let Some(cut) = self.guard.clean(&self.body, leaks) else { return Ok(self.body) };
+            return Ok(changed(cut, headers));
+        }
+        let copy = unpack(&codings, &self.body, limit).map_err(|fault| problem(fault, limit))?;
+        if let Some(cut) = self.guard.clean(&copy, leaks) {
+            return Ok(changed(cut, headers));
+        }
+        // A packed body has places that no decoder shows, such as gzip's comment.
+        if self.accepts.all(&codings) && self.guard.clean(&self.body, leaks).is_none() {
+            headers.insert(header::CONTENT_ENCODING, coding::list(&codings));
+            return Ok(self.body);
+        }
+        let etag = headers.get(header::ETAG).and_then(weakened);
+        let body = changed(copy, headers);
+        headers.extend(etag.map(|etag| (header::ETAG, etag)));
+        Ok(body)
+    }
+
+    /// What must be undone before the body can be read.
+    fn codings(&self) -> Result<Vec<Coding>, Problem> {
+        let withheld = |why| {
+            Err(Problem::new(Kind::ResponseWithheld, "the upstream's answer was withheld").because(why))
+        };
+        match coding::codings(&self.headers) {
+            _ if coding::is_transfer_coded(&self.headers) => withheld("its transfer coding cannot be undone"),
+            None => withheld("its content-encoding cannot be undone, so it cannot be searched for secrets"),
+            Some(codings) if !codings.is_empty() && self.status == StatusCode::PARTIAL_CONTENT => {
+                withheld("a part of a compressed answer cannot be searched for secrets")
+            }
+            Some(codings) => Ok(codings),
+        }
     }
 }
 
-/// Whether the bytes are other than what they say. Each coding counts, in any
-/// line: one that is overlooked is a way past the guard. `chunked` was undone
-/// by the client (RFC 9112 §7.1), other transfer codings were not.
-fn is_encoded(headers: &HeaderMap) -> bool {
-    let codings = |name, plain: &str| {
-        let values = headers.get_all(name).iter();
-        let words = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        let mut words = words.map(<[u8]>::trim_ascii).filter(|word| !word.is_empty());
-        words.any(|word| !word.eq_ignore_ascii_case(plain.as_bytes()))
-    };
-    codings(header::CONTENT_ENCODING, "identity") || codings(header::TRANSFER_ENCODING, "chunked")
+fn problem(fault: Fault, limit: usize) -> Problem {
+    match fault {
+        Fault::Broken => Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not valid")
+            .because("its body is not packed as its content-encoding says"),
+        Fault::TooLarge => too_large(limit).because("once decoded"),
+    }
+}
+
+/// Also said of an answer that was too long before anybody decoded it.
+pub(super) fn too_large(limit: usize) -> Problem {
+    let limit = bytesize::ByteSize::b(limit as u64);
+    Problem::new(Kind::ResponseTooLarge, format!("the upstream's answer is longer than {limit}"))
+        .hint("whoever runs this API can raise the route's `response.max_bytes`, up to Lambda's 6 MB")
 }
 
 impl Guard {
@@ -122,18 +155,7 @@ impl Guard {
                 }
             }
         }
-        let search = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(patterns.iter().map(|p| &**p));
-        let search = search.ok().filter(|_| !names.is_empty());
-        Self { inner: search.map(|spellings| Arc::new(Search { spellings, names })) }
-    }
-
-    fn clean_body(&self, body: Bytes, leaks: &mut Leaks) -> Bytes {
-        match self.clean(&body, leaks) {
-            Cow::Borrowed(_) => body,
-            Cow::Owned(cleaned) => cleaned.into(),
-        }
+        Self { inner: Search::new(&patterns, names).map(Arc::new) }
     }
 
     fn clean_headers(&self, headers: HeaderMap, leaks: &mut Leaks) -> HeaderMap {
@@ -142,63 +164,21 @@ impl Guard {
         }
         let mut cleaned = HeaderMap::with_capacity(headers.len());
         for (name, value) in &headers {
-            if matches!(self.clean(name.as_str().as_bytes(), leaks), Cow::Owned(_)) {
+            if self.clean(name.as_str().as_bytes(), leaks).is_some() {
                 continue;
             }
             let value = match self.clean(value.as_bytes(), leaks) {
-                Cow::Borrowed(_) => value.clone(),
-                Cow::Owned(bytes) => {
-                    HeaderValue::from_bytes(&bytes).unwrap_or(HeaderValue::from_static(REDACTED))
-                }
+                None => value.clone(),
+                Some(cut) => HeaderValue::from_bytes(&cut).unwrap_or(HeaderValue::from_static(REDACTED)),
             };
             cleaned.append(name, value);
         }
         cleaned
     }
 
-    /// The bytes themselves where they are clean.
-    fn clean<'b>(&self, bytes: &'b [u8], leaks: &mut Leaks) -> Cow<'b, [u8]> {
-        let Some(search) = self.inner.as_deref() else { return Cow::Borrowed(bytes) };
-        let cleaned = search.cut(bytes, leaks);
-        let decoded = Decoded::of(cleaned.as_deref().unwrap_or(bytes));
-        match decoded.and_then(|decoded| search.cut_decoded(&decoded, leaks)).or(cleaned) {
-            Some(cleaned) => Cow::Owned(cleaned),
-            None => Cow::Borrowed(bytes),
-        }
-    }
-}
-
-impl Search {
     /// The bytes without the secrets, if there are any in them.
-    fn cut(&self, bytes: &[u8], leaks: &mut Leaks) -> Option<Vec<u8>> {
-        if !self.spellings.is_match(bytes) {
-            return None;
-        }
-        let mut cleaned = Vec::with_capacity(bytes.len());
-        self.spellings.replace_all_with_bytes(bytes, &mut cleaned, |found, _, out| {
-            leaks.extend(self.names.get(found.pattern().as_usize()).cloned());
-            out.extend_from_slice(REDACTED.as_bytes());
-            true
-        });
-        Some(cleaned)
-    }
-
-    /// The same for what shows only once it is percent-decoded: encoders
-    /// differ in which characters they leave alone.
-    fn cut_decoded(&self, decoded: &Decoded<'_>, leaks: &mut Leaks) -> Option<Vec<u8>> {
-        let mut cleaned = Vec::new();
-        let mut done = 0;
-        for found in self.spellings.find_iter(&decoded.bytes) {
-            leaks.extend(self.names.get(found.pattern().as_usize()).cloned());
-            cleaned.extend_from_slice(decoded.source(done, found.start()));
-            cleaned.extend_from_slice(REDACTED.as_bytes());
-            done = found.end();
-        }
-        if done == 0 {
-            return None;
-        }
-        cleaned.extend_from_slice(decoded.source(done, decoded.bytes.len()));
-        Some(cleaned)
+    fn clean(&self, bytes: &[u8], leaks: &mut Leaks) -> Option<Vec<u8>> {
+        self.inner.as_deref()?.clean(bytes, leaks)
     }
 }
 
@@ -209,6 +189,7 @@ mod tests {
     use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
     use super::*;
+    use crate::proxy::unpack::tests::packed;
     use crate::secret::Secret;
 
     const CANARY: &str = "gh/p_\"Zp9<&>+x é%7";
@@ -219,8 +200,8 @@ mod tests {
 
     fn clean(body: &str) -> (String, Leaks) {
         let mut leaks = Leaks::new();
-        let cleaned = guard().clean_body(Bytes::from(body.to_owned()), &mut leaks);
-        (String::from_utf8(cleaned.to_vec()).unwrap(), leaks)
+        let cut = guard().clean(body.as_bytes(), &mut leaks);
+        (cut.map_or(body.to_owned(), |cut| String::from_utf8(cut).unwrap()), leaks)
     }
 
     #[test]
@@ -253,19 +234,34 @@ mod tests {
         }
     }
 
-    #[test]
-    fn clean_bytes_are_untouched() {
-        let body = Bytes::from_static(b"{\"name\":\"hello\",\"n\":[1,2,3]}");
-        let mut leaks = Leaks::new();
-        let cleaned = guard().clean_body(body.clone(), &mut leaks);
-        assert!(std::ptr::eq(cleaned.as_ptr(), body.as_ptr()) && leaks.is_empty());
+    /// What `GET` with this `accept-encoding` gets of this body.
+    fn release(body: Bytes, encoding: &str, accept: &'static str) -> (Clean, Leaks) {
+        let accepts = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
+        let response = HttpResponse::builder().header("content-encoding", encoding).body(body).unwrap();
+        let reply = Reply::new(Method::GET, Accepts::of(&accepts), response, guard());
+        reply.release(&Allowed::Any, 1000).unwrap()
     }
 
     #[test]
-    fn a_compressed_answer_is_withheld() {
-        let response =
-            HttpResponse::builder().header("content-encoding", "gzip").body(Bytes::from("x")).unwrap();
-        let outcome = Reply::new(Method::GET, response, guard()).release(&Allowed::Any);
-        assert_eq!(outcome.unwrap_err().kind(), Kind::ResponseWithheld);
+    fn clean_bytes_are_untouched() {
+        let body = Bytes::from_static(b"{\"name\":\"hello\",\"n\":[1,2,3]}");
+        let (response, leaks) = release(body.clone(), "identity", "gzip");
+        assert!(std::ptr::eq(response.body.as_ptr(), body.as_ptr()) && leaks.is_empty());
+        for (name, coding, packed) in packed(&body) {
+            let packed = Bytes::from(packed);
+            let (response, leaks) = release(packed.clone(), coding.name(), "*");
+            assert!(std::ptr::eq(response.body.as_ptr(), packed.as_ptr()) && leaks.is_empty(), "{name}");
+            assert_eq!(release(packed, coding.name(), "identity").0.body, body, "{name}");
+        }
+    }
+
+    /// Gzip may carry a name and a comment, zstd frames that are skipped: no decoder shows them.
+    #[test]
+    fn a_secret_beside_the_packed_text_does_not_leave_either() {
+        let mut gzip = flate2::GzBuilder::new().comment(CANARY).write(Vec::new(), Default::default());
+        std::io::Write::write_all(&mut gzip, b"clean").unwrap();
+        let (response, leaks) = release(gzip.finish().unwrap().into(), "gzip", "gzip");
+        assert_eq!((response.body.as_ref(), leaks.len()), (&b"clean"[..], 1));
+        assert!(!response.headers.contains_key("content-encoding"));
     }
 }

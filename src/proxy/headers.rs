@@ -90,7 +90,7 @@ const NEVER_UP_FAMILIES: [&str; 8] = [
 ];
 
 /// What the upstream says to its own browsers and connections; lengths and
-/// encodings are said anew by whoever sends the bytes.
+/// encodings are said anew by whoever knows the bytes that leave: the guard.
 const NEVER_DOWN: [&str; 6] = [
     "alt-svc",
     "content-encoding",
@@ -171,13 +171,15 @@ pub fn listed<'h>(values: impl IntoIterator<Item = &'h HeaderValue>) -> Vec<Head
     texts.flat_map(|text| text.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
 }
 
-/// What caches must tell apart: the origin, and what the upstream says of the
-/// headers that reach it.
-pub fn vary(own: &'static str, upstream: &HeaderMap) -> HeaderValue {
+/// What caches must tell apart: the origin, what the upstream says of the
+/// headers that reach it, and who can unpack what is packed. That is ours to
+/// heed, so an upstream's `accept-encoding` is true of us as well.
+pub fn vary(own: &'static str, answer: &HeaderMap) -> HeaderValue {
+    let packed = answer.contains_key(header::CONTENT_ENCODING).then_some(header::ACCEPT_ENCODING);
     let mut names = vec![own.to_owned()];
-    for name in listed(upstream.get_all(header::VARY)) {
-        let known =
-            name == header::ORIGIN || never_up(&name) || names.iter().any(|other| name == *other.as_str());
+    for name in listed(answer.get_all(header::VARY)).into_iter().chain(packed) {
+        let hidden = never_up(&name) && name != header::ACCEPT_ENCODING;
+        let known = name == header::ORIGIN || hidden || names.iter().any(|other| name == *other.as_str());
         if !known {
             names.push(name.to_string());
         }
@@ -252,7 +254,7 @@ mod tests {
     fn what_the_upstream_varies_by_stands_once_and_as_far_as_it_sees_it() {
         let sent =
             map(&[("vary", "Accept, Authorization, Origin"), ("vary", "accept-encoding, accept, x-otp")]);
-        assert_eq!(vary("Origin", &sent), "Origin, accept, x-otp");
+        assert_eq!(vary("Origin", &sent), "Origin, accept, accept-encoding, x-otp");
     }
 
     #[test]

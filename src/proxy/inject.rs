@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use super::coding::Accepts;
 use super::guard::REDACTED;
 use super::headers::is_range;
 use super::path::encode_segment;
@@ -49,6 +50,8 @@ pub struct Outbound {
     pub(super) body: Bytes,
     pub(super) needles: Vec<Needle>,
     pub(super) used: Vec<Used>,
+    /// How the caller may get the answer packed.
+    pub(super) accepts: Accepts,
     /// Whether a part of the answer was asked for.
     pub(super) range: bool,
 }
@@ -75,11 +78,12 @@ impl Valid<'_, '_> {
         for (name, value) in std::mem::take(&mut armed.headers) {
             headers.insert(name, value);
         }
-        // The guard has to read what comes back.
+        // The guard has to read what comes back. Some upstreams pack it all the same.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let accepts = Accepts::of(&request.headers);
         let Armed { needles, used, .. } = armed;
         let Request { id, method, body, .. } = request;
-        Ok(Outbound { id, method, url, shown, headers, body, needles, used, range })
+        Ok(Outbound { id, method, url, shown, headers, body, needles, used, accepts, range })
     }
 }
 

@@ -20,6 +20,9 @@ pub mod path;
 pub mod pattern;
 pub mod template;
 mod spelling;
+mod search;
+mod coding;
+mod unpack;
 mod weblink;
 
 use std::future::poll_fn;
@@ -149,7 +152,7 @@ impl Proxy {
         record.arm(&route.upstream.name, outbound.used());
         let links = Links::new(&self.routes, route, &outbound, ours);
         let reply = route.forward(outbound, &self.client, deadline, record).await?;
-        let (clean, leaks) = reply.release(&route.response_headers)?;
+        let (clean, leaks) = reply.release(&route.response_headers, route.max_bytes)?;
         record.leaks(leaks);
         let response = links.rewrite(clean);
         lambda::check_size(&response)?;

@@ -150,10 +150,10 @@ async fn what_cannot_be_read_is_withheld() {
         let world = saying(said).await;
         assert_eq!(world.get("/a").send().await.verdict(), expected, "{name} {values:?}");
     };
-    for coding in ["gzip", "br", "deflate", "zstd", "GZIP", "gzip, identity", "identity, gzip", "made-up"] {
+    for coding in ["made-up", "gzip, made-up", "compress", "dcb", "gzip;q=1"] {
         check("content-encoding", &[coding], "502 response_withheld").await;
     }
-    check("content-encoding", &["identity", "gzip"], "502 response_withheld").await;
+    check("content-encoding", &["identity", "made-up"], "502 response_withheld").await;
     check("content-encoding", &["identity"], "200").await;
     check("content-encoding", &["Identity"], "200").await;
     check("content-encoding", &["", "identity, , Identity"], "200").await;

@@ -30,6 +30,7 @@ mod vault;
 mod patience;
 mod failures;
 mod guard;
+mod codings;
 mod links;
 mod records;
 

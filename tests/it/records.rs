@@ -17,6 +17,7 @@ POST /a/{id}: { {open}, timeout: 10s, request: { query: [q], content_types: [tex
 async fn world() -> World {
     let script = |seen: &crate::upstream::Seen| match seen.path() {
         "/a/leak" => say(200).body(CANARY),
+        "/a/packed" => say(200).with("content-encoding", "made-up").body("x"),
         "/a/gzip" => say(200).with("content-encoding", "gzip").body("x"),
         "/a/part" => say(206).body("x"),
         "/a/long" => say(200).body(vec![b'x'; 65]),
@@ -59,7 +60,8 @@ async fn every_end_leaves_one_record_that_agrees_with_the_answer() {
     check("PUT", "/a/1", APP, "body-of-the-request", json!("method_not_allowed")).await;
     check("GET", "/a/1?x=value-of-the-query", APP, "", json!("query_not_allowed")).await;
     check("POST", "/a/1", APP, &"body-of-the-request".repeat(9), json!("body_too_large")).await;
-    check("GET", "/a/gzip", APP, "", json!("response_withheld")).await;
+    check("GET", "/a/packed", APP, "", json!("response_withheld")).await;
+    check("GET", "/a/gzip", APP, "", json!("upstream_invalid")).await;
     check("GET", "/a/part", APP, "", json!("upstream_invalid")).await;
     check("GET", "/a/long", APP, "", json!("response_too_large")).await;
     let short = world.get("/a/1").within(Duration::ZERO).send().await;

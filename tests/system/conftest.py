@@ -132,6 +132,8 @@ ROUTES = {
     "GET /status/{code}": route("/status/{code}", response={"headers": ["location", "www-authenticate"]}),
     "GET /image": route("/image/png"),
     "GET /gzip": route("/gzip"),
+    "GET /deflate": route("/deflate"),
+    "GET /brotli": route("/brotli"),
     "GET /cookies": route("/response-headers", request={"query": "any"}, response={"headers": "any"}),
     "GET /big": route("/bytes/5000", response={"max_bytes": "4KiB"}),
     "GET /fits": route("/bytes/4096", response={"max_bytes": "4KiB"}),
