@@ -102,9 +102,8 @@ impl Armed {
 
     fn set_header(&mut self, name: HeaderName, value: &str) -> Result<(), Problem> {
         // The error's own words are dropped: they could quote the value.
-        let value =
+        let mut value =
             HeaderValue::from_str(value).map_err(|_| unavailable("a credential is no legal header value"))?;
-        let mut value = value;
         value.set_sensitive(true);
         self.headers.push((name, value));
         Ok(())

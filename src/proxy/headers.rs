@@ -4,6 +4,8 @@
 //! caller proves itself with to us, what tells an upstream to do something
 //! other than the policy saw, and what the upstream says to browsers.
 
+use std::borrow::Cow;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The headers that a route lets through, next to those that always may.
@@ -103,8 +105,11 @@ const NEVER_DOWN: [&str; 6] = [
 /// Whether a request header never goes upstream, whatever a route says.
 /// Programs behind CGI, WSGI or Rack read `_` and `-` as the same.
 pub fn never_up(name: &HeaderName) -> bool {
-    let folded = name.as_str().replace('_', "-");
-    let name = folded.as_str();
+    let mut folded = Cow::Borrowed(name.as_str());
+    if folded.contains('_') {
+        folded = Cow::Owned(folded.replace('_', "-"));
+    }
+    let name = &*folded;
     HOP_BY_HOP.contains(&name)
         || NEVER_UP.contains(&name)
         || NEVER_UP_FAMILIES.iter().any(|family| name.starts_with(family))

@@ -36,7 +36,7 @@ pub enum Kind {
     BodyTooLarge,
     /// The request's body is of a type that the route does not take.
     ContentTypeNotAllowed,
-    /// No connection, or one that broke before an answer began.
+    /// No connection, or one that broke before the answer was complete.
     UpstreamUnreachable,
     /// An answer that is no proper HTTP, or not the one we asked for.
     UpstreamInvalid,
