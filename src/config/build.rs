@@ -12,6 +12,7 @@ use regex_lite::Regex;
 
 use super::declared::{self, Declared};
 use super::fields::Names;
+use crate::body::jq::{Message, Program};
 use crate::credential::Credential;
 use crate::proxy::Route;
 use crate::proxy::authorize::{Class, Policy};
@@ -19,8 +20,10 @@ use crate::proxy::cors::Cors;
 use crate::proxy::forward::Upstream;
 use crate::proxy::headers::Allowed;
 use crate::proxy::pattern::{METHODS, RouteKey};
+use crate::proxy::reshape::{Errors, OfAnswer};
 use crate::proxy::route::Routes;
 use crate::proxy::template::Template;
+use crate::proxy::transform::{Encode, OfRequest};
 use crate::proxy::validate::{MediaRange, Rules};
 use crate::secret::SecretRef;
 use crate::secret::vault::Wanted;
@@ -68,9 +71,9 @@ impl Blueprint {
             .map(|(name, caller)| (name.clone(), Class { name, anonymous: caller.anonymous }))
             .collect();
         let mut routes = Vec::new();
-        for (key, route) in declared.routes {
+        for (key, mut route) in declared.routes {
             let (upstream, timeout) = lookup(&upstreams, route.upstream.as_deref())?;
-            let policy = build_policy(&route.allow, &classes)?;
+            let policy = build_policy(&route.allow, &classes, route.when.take())?;
             let pattern = key.0.pattern().clone();
             routes.push((pattern, build_route(key.0, route, policy, (Arc::clone(upstream), *timeout))?));
         }
@@ -91,10 +94,15 @@ fn build_cors(declared: Option<declared::Cors>) -> Cors {
     Cors::new(origins, declared.credentials, declared.max_age.map(|age| age.0))
 }
 
-fn build_policy(allow: &[String], classes: &BTreeMap<String, Class>) -> Result<Policy, Gap> {
+fn build_policy(
+    allow: &[String],
+    classes: &BTreeMap<String, Class>,
+    when: Option<String>,
+) -> Result<Policy, Gap> {
+    let when = when.map(|text| Program::new(text, Message::Request));
     let allowed: Result<Vec<Class>, Gap> =
         allow.iter().map(|name| lookup(classes, Some(name)).cloned()).collect();
-    allowed.map(Policy::new)
+    allowed.map(|classes| Policy::new(classes, when))
 }
 
 fn build_upstream(name: String, declared: declared::Upstream) -> Result<Upstream, Gap> {
@@ -136,7 +144,20 @@ fn build_route(
         Some(path) => path.0,
         None => Template::own(key.pattern())?,
     };
-    let request = declared.request;
+    let (request, response) = (declared.request, declared.response);
+    let of_request = OfRequest {
+        program: request.transform.map(|text| Program::new(text, Message::Request)),
+        encode: request.encode.map(build_encode),
+    };
+    let of_answer = OfAnswer {
+        program: response.transform.map(|text| Program::new(text, Message::Answer)),
+        errors: build_errors(response.errors),
+        rewrite_urls: response.rewrite_urls,
+        max_bytes: response.max_bytes.map_or(RESPONSE_BYTES, |size| size.0),
+    };
+    let reject_if = request.reject_if.map(|text| Program::new(text, Message::Request));
+    let programs = [&of_request.program, &of_answer.program, &reject_if];
+    let asks = policy.has_condition() || programs.into_iter().flatten().any(Program::asks_for_request);
     Ok(Route {
         methods: methods(
             &key,
@@ -154,16 +175,34 @@ fn build_route(
                 .content_types
                 .map(|types| types.iter().map(|text| MediaRange::new(text)).collect()),
             max_bytes: request.max_bytes.map_or(REQUEST_BYTES, |size| size.0),
+            reject_if,
         },
         request_headers: build_names(request.headers)?,
         range: declared.dangerous_range,
         upstream,
         path,
         timeout: declared.timeout.map_or(timeout, |timeout| timeout.0),
-        response_headers: build_names(declared.response.headers)?,
-        max_bytes: declared.response.max_bytes.map_or(RESPONSE_BYTES, |size| size.0),
+        response_headers: build_names(response.headers)?,
+        of_request,
+        of_answer,
+        asks,
         key: key.text().to_owned(),
     })
+}
+
+fn build_encode(declared: declared::Encode) -> Encode {
+    match declared {
+        declared::Encode::Json => Encode::Json,
+        declared::Encode::Form => Encode::Form,
+    }
+}
+
+fn build_errors(declared: Option<declared::Errors>) -> Errors {
+    match declared {
+        None | Some(declared::Errors::Pass) => Errors::Pass,
+        Some(declared::Errors::Hide) => Errors::Hide,
+        Some(declared::Errors::Transform) => Errors::Transform,
+    }
 }
 
 fn methods(key: &RouteKey, narrowed: Option<Vec<Method>>) -> Vec<Method> {

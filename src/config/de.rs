@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
 
     fn plain(&self) -> Option<&'a str> {
         match self.content() {
-            Some(Content::Scalar { text, plain: true }) => Some(text),
+            Some(Content::Scalar { text, plain: true, .. }) => Some(text),
             _ => None,
         }
     }

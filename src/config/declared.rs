@@ -241,6 +241,9 @@ pub struct Route {
     #[serde(default)]
     #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub allow: Vec<String>,
+    /// A jq program that must give exactly `true`, or the call is refused with 403. `.` and `$request` are both
+    /// `{method, path, params, query, headers, caller}`; one that fails, refuses.
+    pub when: Option<String>,
     /// The upstream that it leads to.
     #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub upstream: Option<String>,
@@ -289,9 +292,41 @@ pub struct Request {
         message = "no body could be sent; name at least one type, or remove `content_types`"
     ))]
     pub content_types: Option<Vec<String>>,
+    /// A jq program that must give exactly `false`, or the body is refused with 403: `.website != ""` for a field
+    /// that people never see and robots fill in. It sees the body before `transform`, and `$request`.
+    pub reject_if: Option<String>,
+    /// A jq program that makes the body that goes upstream, out of the one that came: exactly one value. It sees
+    /// `$request`. Forms are JSON by then; a request without a body is `null`. GET and HEAD without one stay so.
+    pub transform: Option<String>,
+    /// How the body goes upstream. Default: as it came, and as JSON where there is a `transform`.
+    pub encode: Option<Encode>,
     /// The longest body. Default: `1MiB`. Lambda lets 6 MB of JSON through, headers and all: a binary body is
     /// base64 in it and ends at about 4.5 MB, text ends the earlier the more of its characters must be escaped.
     pub max_bytes: Option<Size>,
+}
+
+/// How a body is written for the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Encode {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`: what is nested is `a[b]=…`, a list repeats its name.
+    Form,
+}
+
+/// What becomes of an upstream's 4xx and 5xx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Errors {
+    /// Their bodies pass as they are, secrets cut out.
+    Pass,
+    /// The caller learns the status, and nothing else.
+    Hide,
+    /// Their bodies go through `transform` too; `$status` tells them apart.
+    Transform,
 }
 
 /// What a caller gets back.
@@ -305,6 +340,16 @@ pub struct Response {
     /// as it came. Others are dropped. `any`: all but those that never cross.
     #[serde(default)]
     pub headers: Names,
+    /// A jq program that makes the body that the caller gets, out of the upstream's JSON: exactly one value for each
+    /// that the upstream sent. It sees `$request` and `$status`. For answers of 2xx; any other type than JSON is then
+    /// refused with 502.
+    pub transform: Option<String>,
+    /// What becomes of an upstream's 4xx and 5xx. Default: `pass`.
+    pub errors: Option<Errors>,
+    /// Rewrites absolute URLs in the JSON of the answer that lead where a GET route here does, as `location` and
+    /// `link` are.
+    #[serde(default)]
+    pub rewrite_urls: bool,
     /// The longest body, compressed ones once decoded. Default: `4MiB`. Lambda lets 6 MB of JSON through, headers
     /// and all: a binary answer is base64 in it and ends at about 4.5 MB, text ends the earlier the more of its
     /// characters must be escaped.

@@ -1,6 +1,7 @@
 //! A mistake in the configuration: where it is, what it is, how to mend it.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::pasted::is_pasted;
 use super::tree::{At, Place};
@@ -55,6 +56,13 @@ impl Flaws {
     pub fn note(&mut self, at: &At<'_>, what: impl Into<String>, help: impl Into<String>) {
         if at.is_written() && !at.is_flawed() {
             self.push(Flaw::new(at.path(), at.place(), what, help));
+        }
+    }
+
+    /// Notes what is wrong with a part of the text that stands at a place.
+    pub fn note_within(&mut self, at: &At<'_>, part: Range<usize>, what: impl Into<String>, help: &str) {
+        if at.is_written() && !at.is_flawed() {
+            self.push(Flaw::new(at.path(), at.place_within(part), what, help));
         }
     }
 

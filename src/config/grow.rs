@@ -22,7 +22,7 @@ pub(in crate::config) fn grow(text: &str, flaws: &mut Flaws) -> Option<Node> {
         block_nesting_limit: MOST_DEPTH,
     };
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut grower = Grower { parser, flaws, path: String::new(), anchors: HashMap::new(), nodes: 0 };
+    let mut grower = Grower { text, parser, flaws, path: String::new(), anchors: HashMap::new(), nodes: 0 };
     match grower.document() {
         Ok(node) => Some(node),
         Err(end) => {
@@ -36,6 +36,7 @@ pub(in crate::config) fn grow(text: &str, flaws: &mut Flaws) -> Option<Node> {
 type End = Box<Flaw>;
 
 struct Grower<'t, 'f> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     flaws: &'f mut Flaws,
     path: String,
@@ -103,7 +104,8 @@ impl<'t> Grower<'t, '_> {
                 let plain = style == ScalarStyle::Plain;
                 // The parser writes `~` where nothing is written.
                 let text = if span.is_empty() { String::new() } else { text.into_owned() };
-                Node::new(place(span), Content::Scalar { text, plain })
+                let begin = begin(self.text, span, style, &text);
+                Node::new(place(span), Content::Scalar { text, plain, begin })
             }
             Event::SequenceStart(..) => self.list(span, depth)?,
             Event::MappingStart(..) => self.map(span, depth)?,
@@ -260,6 +262,24 @@ fn place(span: Span) -> Place {
     let one_line = start.line() == end.line();
     let width = if one_line { end.col().saturating_sub(start.col()).max(1) } else { 1 };
     Place { line: start.line().max(1), column: start.col() + 1, width }
+}
+
+/// Where the text of a scalar begins, if its lines are lines of the file:
+/// written in one line without escapes, or in a literal block (`|`).
+fn begin(file: &str, span: Span, style: ScalarStyle, text: &str) -> Option<Place> {
+    let Place { line, column, width } = place(span);
+    match style {
+        ScalarStyle::Literal => {
+            let mut lines = file.lines().skip(line).filter(|line| !line.trim().is_empty());
+            let indent = lines.next()?.chars().take_while(|c| *c == ' ').count();
+            Some(Place { line: line + 1, column: indent + 1, width: 1 })
+        }
+        ScalarStyle::Folded => None,
+        ScalarStyle::Plain => (width == text.chars().count()).then_some(Place { line, column, width }),
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
+            (width == text.chars().count() + 2).then_some(Place { line, column: column + 1, width })
+        }
+    }
 }
 
 /// Where a collection stands, from its first token to its last.

@@ -28,7 +28,8 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
     let (vault, client) = tokio::join!(reading, building);
     let vault = vault.map_err(|refusals| lines(&refusals))?;
     let (client, public_url) = (client?, env.public_url);
-    Ok(Proxy { cors: plan.cors, routes: plan.routes, vault, client, trail: Trail::Stdout, public_url })
+    let trail = Trail::Stdout;
+    Ok(Proxy { cors: plan.cors, routes: plan.routes, vault, client, trail, public_url, spent: false.into() })
 }
 
 /// Reads and checks the file.

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use super::flaw::nearest;
 
@@ -31,7 +32,8 @@ pub struct Node {
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Text as written, quotes and escapes undone. `plain`: without quotes.
-    Scalar { text: String, plain: bool },
+    /// `begin`: where it begins, where each of its lines is a line of the file.
+    Scalar { text: String, plain: bool, begin: Option<Place> },
     /// `[a, b]` or lines with dashes.
     List(Vec<Node>),
     /// `{a: b}` or lines with colons, in the order of the file.
@@ -61,7 +63,7 @@ impl Node {
 
     /// Whether nothing is written here (YAML 1.2.2 §10.3.2: the core schema's nulls).
     pub fn is_null(&self) -> bool {
-        matches!(&self.content, Content::Scalar { text, plain: true }
+        matches!(&self.content, Content::Scalar { text, plain: true, .. }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
@@ -188,6 +190,19 @@ impl<'a> At<'a> {
     /// Where it stands; where nothing is written, where it ought to.
     pub fn place(&self) -> Place {
         self.node.filter(|node| !node.is_null()).map_or(self.key_place, |node| node.place)
+    }
+
+    /// Where a part of the text here stands, given in bytes of it; the whole,
+    /// where that cannot be told.
+    pub fn place_within(&self, part: Range<usize>) -> Place {
+        let Some(Node { content: Content::Scalar { text, begin: Some(begin), .. }, .. }) = self.node else {
+            return self.place();
+        };
+        let before = text.get(..part.start).unwrap_or_default();
+        let width = text.get(part).unwrap_or_default().chars().take_while(|c| *c != '\n').count().max(1);
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        let line = begin.line + before.matches('\n').count();
+        Place { line, column: begin.column + last.chars().count(), width }
     }
 
     pub fn key_place(&self) -> Place {

@@ -1,14 +1,20 @@
 //! Stage 4: may this caller use this route?
 
+use std::time::SystemTime;
+
+use super::about::about;
 use super::identify::{Caller, Proof};
 use super::route::Found;
-use crate::wire::Problem;
+use super::transform::is_exactly;
+use crate::body::jq::{About, Program};
 use crate::wire::problem::Kind;
+use crate::wire::{Problem, Request};
 
 /// Who may use a route: a list of caller classes, first fit first.
-#[derive(Debug, Clone)]
 pub struct Policy {
     classes: Vec<Class>,
+    /// What must hold of the request.
+    when: Option<Program>,
 }
 
 /// A kind of caller that the file declares.
@@ -42,13 +48,19 @@ pub struct Class {
 /// ```
 pub struct Grant<'r, 'p> {
     pub(super) found: Found<'r, 'p>,
+    pub(super) about: About,
     class: &'r str,
 }
 
 impl Policy {
-    /// Open to these classes of caller.
-    pub fn new(classes: Vec<Class>) -> Self {
-        Self { classes }
+    /// Open to these classes of caller, for requests of which `when` is true.
+    pub fn new(classes: Vec<Class>, when: Option<Program>) -> Self {
+        Self { classes, when }
+    }
+
+    /// Whether more than the caller's class decides.
+    pub fn has_condition(&self) -> bool {
+        self.when.is_some()
     }
 
     /// The class that lets a caller in.
@@ -64,14 +76,30 @@ impl Policy {
 }
 
 impl<'r, 'p> Found<'r, 'p> {
-    /// Grants the route to a caller who fits one of its classes.
-    pub fn authorize(self, caller: &Caller) -> Result<Grant<'r, 'p>, Problem> {
-        let class = self.route.policy.admit(caller)?;
-        Ok(Grant { found: self, class })
+    /// Grants the route to a caller who fits one of its classes, where its
+    /// condition holds.
+    pub async fn authorize(
+        self,
+        caller: &Caller,
+        request: &Request,
+        now: SystemTime,
+    ) -> Result<Grant<'r, 'p>, Problem> {
+        let policy = &self.route.policy;
+        let class = policy.admit(caller)?;
+        let about = about(&self, request, class, now);
+        if let Some(when) = &policy.when {
+            is_exactly(when, about.request.clone(), about.clone(), true).await?;
+        }
+        Ok(Grant { found: self, about, class })
     }
 }
 
 impl<'r> Grant<'r, '_> {
+    /// What the route's programs are told of the request.
+    pub fn about(&self) -> About {
+        self.about.clone()
+    }
+
     /// The class of caller that it was granted to.
     pub fn class(&self) -> &'r str {
         self.class
@@ -88,9 +116,9 @@ mod tests {
     fn a_route_is_open_to_the_classes_it_names() {
         let nobody = identify(&request("GET", "/"));
         let class = |name: &str, anonymous| Class { name: name.to_owned(), anonymous };
-        let open = Policy::new(vec![class("workspace", false), class("website", true)]);
+        let open = Policy::new(vec![class("workspace", false), class("website", true)], None);
         assert_eq!(open.admit(&nobody).unwrap(), "website");
-        let closed = Policy::new(vec![class("workspace", false)]);
+        let closed = Policy::new(vec![class("workspace", false)], None);
         assert_eq!(closed.admit(&nobody).unwrap_err().kind(), Kind::TokenMissing);
     }
 }

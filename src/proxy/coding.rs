@@ -16,7 +16,7 @@ pub(super) enum Coding {
 
 /// What an upstream says about bytes that are no longer what leaves: parts of
 /// them, and their digests (RFC 9110 §14.3, RFC 9530, RFC 3230, RFC 1864).
-const ABOUT_BYTES: [HeaderName; 5] = [
+pub(super) const ABOUT_BYTES: [HeaderName; 5] = [
     header::ACCEPT_RANGES,
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("content-md5"),

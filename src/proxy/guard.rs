@@ -61,6 +61,15 @@ pub struct Clean {
     pub(super) body: Bytes,
 }
 
+/// How a body is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Open {
+    /// How long it may be once it is decoded, in bytes.
+    pub limit: usize,
+    /// Whether somebody reads it later, so that it must not stay packed.
+    pub read: bool,
+}
+
 impl Reply {
     pub(super) fn new(method: Method, accepts: Accepts, response: HttpResponse<Bytes>, guard: Guard) -> Self {
         let (parts, body) = response.into_parts();
@@ -69,8 +78,8 @@ impl Reply {
 
     /// The answer, with the headers that the route lets through and
     /// without the secrets; and which secrets had to be cut out. No body is
-    /// longer than `limit` once it is decoded.
-    pub fn release(self, allowed: &Allowed, limit: usize) -> Result<(Clean, Leaks), Problem> {
+    /// longer than `open.limit` once it is decoded.
+    pub fn release(self, allowed: &Allowed, open: Open) -> Result<(Clean, Leaks), Problem> {
         let (status, mut leaks) = (self.status, Leaks::new());
         let mut headers = self.guard.clean_headers(allowed.down(&self.headers), &mut leaks);
         if !headers.contains_key(header::CACHE_CONTROL) {
@@ -79,7 +88,7 @@ impl Reply {
         // Without a body nothing is said of its coding either: a cache would
         // say it of the body that it keeps, which may be a decoded one.
         let body =
-            if self.is_bodiless() { Bytes::new() } else { self.search(&mut headers, limit, &mut leaks)? };
+            if self.is_bodiless() { Bytes::new() } else { self.search(&mut headers, open, &mut leaks)? };
         Ok((Clean { status, headers, body }, leaks))
     }
 
@@ -90,18 +99,18 @@ impl Reply {
     }
 
     /// The body as it may leave, with `headers` true of it.
-    fn search(self, headers: &mut HeaderMap, limit: usize, leaks: &mut Leaks) -> Result<Bytes, Problem> {
+    fn search(self, headers: &mut HeaderMap, open: Open, leaks: &mut Leaks) -> Result<Bytes, Problem> {
         let codings = self.codings()?;
         if codings.is_empty() {
             let Some(cut) = self.guard.clean(&self.body, leaks) else { return Ok(self.body) };
             return Ok(changed(cut, headers));
         }
-        let copy = unpack(&codings, &self.body, limit).map_err(|fault| problem(fault, limit))?;
+        let copy = unpack(&codings, &self.body, open.limit).map_err(|fault| problem(fault, open.limit))?;
         if let Some(cut) = self.guard.clean(&copy, leaks) {
             return Ok(changed(cut, headers));
         }
         // A packed body has places that no decoder shows, such as gzip's comment.
-        if self.accepts.all(&codings) && self.guard.clean(&self.body, leaks).is_none() {
+        if !open.read && self.accepts.all(&codings) && self.guard.clean(&self.body, leaks).is_none() {
             headers.insert(header::CONTENT_ENCODING, coding::list(&codings));
             return Ok(self.body);
         }
@@ -239,7 +248,7 @@ mod tests {
         let accepts = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
         let response = HttpResponse::builder().header("content-encoding", encoding).body(body).unwrap();
         let reply = Reply::new(Method::GET, Accepts::of(&accepts), response, guard());
-        reply.release(&Allowed::Any, 1000).unwrap()
+        reply.release(&Allowed::Any, Open { limit: 1000, read: false }).unwrap()
     }
 
     #[test]

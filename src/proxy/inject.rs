@@ -17,7 +17,7 @@ use super::headers::is_range;
 use super::path::encode_segment;
 use super::route::Found;
 use super::template::encode;
-use super::validate::Valid;
+use super::transform::Ready;
 use crate::credential::{Armed, Needle, Used};
 use crate::secret::Vault;
 use crate::wire::problem::Kind;
@@ -63,7 +63,7 @@ impl Outbound {
     }
 }
 
-impl Valid<'_, '_> {
+impl Ready<'_, '_> {
     /// Arms the request for the upstream of its route.
     pub fn inject(self, vault: &Vault) -> Result<Outbound, Problem> {
         let Self { found, request } = self;

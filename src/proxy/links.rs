@@ -19,6 +19,7 @@ use super::guard::{Clean, REDACTED};
 use super::inject::{Outbound, encode_query, is_same_param};
 use super::path::Path;
 use super::pattern::Pattern;
+use super::reshape::Shaped;
 use super::route::Routes;
 use super::template::encode;
 use super::weblink::{Link, values};
@@ -42,9 +43,15 @@ impl<'p> Links<'p> {
         Self { routes, route, asked: outbound.shown.clone(), ours: ours.unwrap_or_default() }
     }
 
+    /// The URL of ours for an absolute one of an upstream's, if a route serves it.
+    pub(super) fn lead(&self, url: &str) -> Option<String> {
+        let absolute = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
+        if absolute { self.ours(url) } else { None }
+    }
+
     /// The response, whose `location` and `link` lead to us.
-    pub fn rewrite(&self, clean: Clean) -> Response {
-        let Clean { status, mut headers, body } = clean;
+    pub fn rewrite(&self, shaped: Shaped) -> Response {
+        let Clean { status, mut headers, body } = shaped.0;
         for name in [header::LOCATION, header::LINK] {
             let lines: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
             headers.remove(&name);

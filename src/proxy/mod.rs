@@ -2,16 +2,19 @@
 //!
 //! From the route on, each stage makes a value that only it can make, and the
 //! next one needs it, so a stage that is left out does not compile: `Found` →
-//! `Grant` → `Valid` → `Outbound` → `Reply` → `Clean` → `Response`.
+//! `Grant` → `Valid` → `Ready` → `Outbound` → `Reply` → `Clean` → `Shaped` →
+//! `Response`.
 
 pub mod cors;
 pub mod route;
 pub mod identify;
 pub mod authorize;
 pub mod validate;
+pub mod transform;
 pub mod inject;
 pub mod forward;
 pub mod guard;
+pub mod reshape;
 pub mod links;
 pub mod audit;
 
@@ -19,6 +22,8 @@ pub mod headers;
 pub mod path;
 pub mod pattern;
 pub mod template;
+mod about;
+mod read;
 mod spelling;
 mod search;
 mod coding;
@@ -29,6 +34,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
@@ -44,13 +50,15 @@ use audit::{Record, Trail};
 use authorize::Policy;
 use cors::{Asking, Cors};
 use forward::{Effort, Limits, Upstream};
-use guard::Reply;
+use guard::{Open, Reply};
 use headers::Allowed;
 use inject::Outbound;
 use links::Links;
 use path::Path;
+use reshape::OfAnswer;
 use route::Routes;
 use template::Template;
+use transform::OfRequest;
 use validate::Rules;
 
 /// The doorman: all that is declared, and the values behind the names.
@@ -68,6 +76,8 @@ pub struct Proxy {
     /// Our base URL as callers see it, where the file's owner says so: over
     /// what the gateway tells.
     pub public_url: Option<String>,
+    /// Whether something still runs that only the end of the process ends.
+    pub spent: AtomicBool,
 }
 
 /// One method and path of ours that may be called, and all that is declared about it.
@@ -96,8 +106,12 @@ pub struct Route {
     pub timeout: Duration,
     /// The response headers that come back.
     pub response_headers: Allowed,
-    /// The longest answer, in bytes.
-    pub max_bytes: usize,
+    /// What becomes of a request's body.
+    pub of_request: OfRequest,
+    /// What becomes of an answer's body.
+    pub of_answer: OfAnswer,
+    /// Whether one of its programs asks for `$request`.
+    pub asks: bool,
 }
 
 impl Proxy {
@@ -107,13 +121,22 @@ impl Proxy {
         let started = Instant::now();
         let mut record = Record::open(&request, now);
         let asking = self.cors.judge(&request);
-        let serving = self.serve(request, &asking, started + patience, &mut record);
+        let serving = self.serve(request, &asking, (now, started + patience), &mut record);
         let outcome = caught(serving).await;
-        let mut response = outcome.unwrap_or_else(|problem| record.problem(&problem));
+        let mut response = outcome.unwrap_or_else(|problem| {
+            self.spent.fetch_or(problem.is_last(), Ordering::Relaxed);
+            record.problem(&problem)
+        });
         self.cors.decorate(&asking, record.found(), &mut response);
         let response = record.close(response, started.elapsed());
         self.trail.leave(record);
         response
+    }
+
+    /// Whether the process must end once the last answer is out: a program
+    /// that came to no end still runs in it.
+    pub fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Relaxed)
     }
 
     /// Answers what is no request, with a record of it.
@@ -130,7 +153,7 @@ impl Proxy {
         &'p self,
         request: Request,
         asking: &Asking,
-        deadline: Instant,
+        (now, deadline): (SystemTime, Instant),
         record: &mut Record<'p>,
     ) -> Result<Response, Problem> {
         let raw = request.path.clone();
@@ -145,16 +168,19 @@ impl Proxy {
         record.route(route);
         let ours = self.public_url.clone().or_else(|| request.public_url.clone());
         let caller = identify::identify(&request);
-        let grant = found.authorize(&caller)?;
+        let grant = found.authorize(&caller, &request, now).await?;
         record.caller(&grant);
-        let valid = grant.validate(request)?;
-        let outbound = valid.inject(&self.vault)?;
+        let about = grant.about();
+        let valid = grant.validate(request).await?;
+        let ready = valid.transform().await?;
+        let outbound = ready.inject(&self.vault)?;
         record.arm(&route.upstream.name, outbound.used());
         let links = Links::new(&self.routes, route, &outbound, ours);
         let reply = route.forward(outbound, &self.client, deadline, record).await?;
-        let (clean, leaks) = reply.release(&route.response_headers, route.max_bytes)?;
+        let (clean, leaks) = reply.release(&route.response_headers, route.opened())?;
         record.leaks(leaks);
-        let response = links.rewrite(clean);
+        let shaped = clean.reshape(&route.of_answer, about, &links).await?;
+        let response = links.rewrite(shaped);
         lambda::check_size(&response)?;
         Ok(response)
     }
@@ -182,6 +208,11 @@ impl Route {
         }
     }
 
+    /// How the bodies of answers are opened.
+    fn opened(&self) -> Open {
+        Open { limit: self.of_answer.max_bytes, read: self.of_answer.reads() }
+    }
+
     /// Sends a request to the route's upstream within the route's time, and
     /// never past the invocation's own.
     async fn forward(
@@ -193,7 +224,7 @@ impl Route {
     ) -> Result<Reply, Problem> {
         let started = Instant::now();
         let timeout = self.timeout.min(deadline.saturating_duration_since(started));
-        let limits = Limits { deadline: started + timeout, timeout, max_bytes: self.max_bytes };
+        let limits = Limits { deadline: started + timeout, timeout, max_bytes: self.of_answer.max_bytes };
         let mut effort = Effort::default();
         let reply = self.upstream.forward(outbound, client, limits, &mut effort).await;
         record.effort(effort, started.elapsed());

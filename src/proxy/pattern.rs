@@ -214,6 +214,11 @@ pub(super) fn is_param(name: &str) -> bool {
 pub struct Params<'p>(Vec<(&'p str, &'p [Cow<'p, str>])>);
 
 impl Params<'_> {
+    /// Every parameter with its segments, decoded.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[Cow<'_, str>])> {
+        self.0.iter().map(|(name, segments)| (*name, *segments))
+    }
+
     /// The segments of one parameter, decoded.
     pub fn get(&self, name: &str) -> Option<&[Cow<'_, str>]> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, segments)| *segments)

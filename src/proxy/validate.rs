@@ -3,12 +3,15 @@
 use http::{HeaderMap, header};
 
 use super::authorize::Grant;
+use super::read::{self, Content};
 use super::route::Found;
+use super::transform::is_exactly;
+use crate::body::jq::{About, Program};
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request};
 
 /// What a request to a route may hold.
-#[derive(Debug, Clone)]
+#[derive(Default)]
 pub struct Rules {
     /// The query parameters that may be sent; `None`: any.
     pub query: Option<Vec<String>>,
@@ -16,6 +19,8 @@ pub struct Rules {
     pub content_types: Option<Vec<MediaRange>>,
     /// The longest body, in bytes.
     pub max_bytes: usize,
+    /// What must not hold of a body.
+    pub reject_if: Option<Program>,
 }
 
 /// `application/json`, or `image/*` for all images (RFC 9110 §12.5.1).
@@ -39,18 +44,29 @@ impl MediaRange {
 /// A request that keeps to the rules of the route it was granted.
 pub struct Valid<'r, 'p> {
     pub(super) found: Found<'r, 'p>,
+    pub(super) about: About,
     pub(super) request: Request,
+    /// What the body says, where somebody must know.
+    pub(super) content: Option<Content>,
 }
 
 impl<'r, 'p> Grant<'r, 'p> {
     /// Lets a request pass that keeps to the route's rules, and that the door
     /// could read as a whole.
-    pub fn validate(self, mut request: Request) -> Result<Valid<'r, 'p>, Problem> {
+    pub async fn validate(self, mut request: Request) -> Result<Valid<'r, 'p>, Problem> {
         if let Some(fault) = request.fault.take() {
             return Err(fault);
         }
-        self.found.route.rules.check(&request)?;
-        Ok(Valid { found: self.found, request })
+        let Self { found, about, .. } = self;
+        let rules = &found.route.rules;
+        rules.check(&request)?;
+        read::unpack_body(&mut request, rules.max_bytes)?;
+        let reads = rules.reject_if.is_some() || found.route.of_request.reads();
+        let content = if reads { read::read(&mut request)? } else { None };
+        if let (Some(program), Some(content)) = (&rules.reject_if, &content) {
+            is_exactly(program, content.value.clone(), about.clone(), false).await?;
+        }
+        Ok(Valid { found, about, request, content })
     }
 }
 
@@ -77,8 +93,7 @@ impl Rules {
         if length <= self.max_bytes {
             return Ok(());
         }
-        let limit = bytesize::ByteSize::b(self.max_bytes as u64);
-        Err(Problem::new(Kind::BodyTooLarge, format!("the body may be {limit} long at most")))
+        Err(too_long(self.max_bytes))
     }
 
     /// A type that is said twice is two types: we could judge by the one, and
@@ -100,6 +115,12 @@ impl Rules {
     }
 }
 
+/// Also said of a body that is too long once it is unpacked.
+pub(super) fn too_long(limit: usize) -> Problem {
+    let limit = bytesize::ByteSize::b(limit as u64);
+    Problem::new(Kind::BodyTooLarge, format!("the body may be {limit} long at most"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +132,7 @@ mod tests {
             query: Some(vec!["page".to_owned()]),
             content_types: Some(vec![MediaRange::new("application/JSON"), MediaRange::new("image/*")]),
             max_bytes: 8,
+            reject_if: None,
         };
         let check = |query: &str, content_type: &str, body: &'static str, expected: Option<Kind>| {
             let mut asked = request("POST", "/");

@@ -22,10 +22,16 @@ pub enum Kind {
     MalformedEvent,
     /// A query parameter that the route does not declare.
     QueryNotAllowed,
+    /// A body that is not what its content-type says, or cannot be read.
+    MalformedBody,
+    /// A body that the route's program could make nothing of.
+    TransformFailed,
     /// The page's origin is not one of ours. Said before anything is looked up.
     OriginNotAllowed,
     /// Somebody is asking, and the route is not open to them.
     CallerNotAllowed,
+    /// The route's own condition does not hold, or cannot be judged.
+    ConditionNotMet,
     /// Nobody is asking, and the route wants to know who.
     TokenMissing,
     /// No route has this path.
@@ -36,10 +42,14 @@ pub enum Kind {
     BodyTooLarge,
     /// The request's body is of a type that the route does not take.
     ContentTypeNotAllowed,
+    /// A body that does not fit the route's schema.
+    InvalidBody,
     /// No connection, or one that broke before the answer was complete.
     UpstreamUnreachable,
     /// An answer that is no proper HTTP, or not the one we asked for.
     UpstreamInvalid,
+    /// The upstream refused, and the route hides its words. Keeps the upstream's status.
+    UpstreamRefused,
     /// The upstream's answer is longer than the route lets through.
     ResponseTooLarge,
     /// A leak that could not be cut out.
@@ -54,19 +64,24 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::MalformedPath,
         Self::MalformedEvent,
         Self::QueryNotAllowed,
+        Self::MalformedBody,
+        Self::TransformFailed,
         Self::TokenMissing,
         Self::OriginNotAllowed,
         Self::CallerNotAllowed,
+        Self::ConditionNotMet,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::ContentTypeNotAllowed,
+        Self::InvalidBody,
         Self::UpstreamUnreachable,
         Self::UpstreamInvalid,
+        Self::UpstreamRefused,
         Self::ResponseTooLarge,
         Self::ResponseWithheld,
         Self::UpstreamTimeout,
@@ -83,11 +98,14 @@ impl Kind {
             Self::QueryNotAllowed => {
                 (S::BAD_REQUEST, "query_not_allowed", "A query parameter is not allowed")
             }
+            Self::MalformedBody => (S::BAD_REQUEST, "malformed_body", "The body cannot be read"),
+            Self::TransformFailed => (S::BAD_REQUEST, "transform_failed", "The body cannot be used"),
             Self::TokenMissing => (S::UNAUTHORIZED, "token_missing", "A token is missing"),
             Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed", "This origin may not call"),
             Self::CallerNotAllowed => {
                 (S::FORBIDDEN, "caller_not_allowed", "This caller may not use the route")
             }
+            Self::ConditionNotMet => (S::FORBIDDEN, "condition_not_met", "A condition is not met"),
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "There is no such route"),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method_not_allowed", "The route has no such method")
@@ -96,12 +114,14 @@ impl Kind {
             Self::ContentTypeNotAllowed => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "content_type_not_allowed", "The content type is not allowed")
             }
+            Self::InvalidBody => (S::UNPROCESSABLE_ENTITY, "invalid_body", "The body is not valid"),
             Self::UpstreamUnreachable => {
                 (S::BAD_GATEWAY, "upstream_unreachable", "The upstream cannot be reached")
             }
             Self::UpstreamInvalid => {
                 (S::BAD_GATEWAY, "upstream_invalid", "The upstream's answer is not valid")
             }
+            Self::UpstreamRefused => (S::BAD_GATEWAY, "upstream_refused", "The upstream refused the call"),
             Self::ResponseTooLarge => {
                 (S::BAD_GATEWAY, "response_too_large", "The upstream's answer is too large")
             }
@@ -148,12 +168,25 @@ struct Inner {
     hint: Option<Cow<'static, str>>,
     cause: Option<String>,
     header: Option<(HeaderName, HeaderValue)>,
+    /// Instead of the kind's own.
+    status: Option<StatusCode>,
+    /// Whether the process must end once this is answered.
+    last: bool,
 }
 
 impl Problem {
     /// A problem, with what the caller is told of it.
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, detail: detail.into(), hint: None, cause: None, header: None }))
+        let detail = detail.into();
+        Self(Box::new(Inner {
+            kind,
+            detail,
+            hint: None,
+            cause: None,
+            header: None,
+            status: None,
+            last: false,
+        }))
     }
 
     /// Adds what the caller may try.
@@ -178,6 +211,25 @@ impl Problem {
         self
     }
 
+    /// Takes over the status of another's refusal.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    /// Says that something still runs which only the end of the process ends.
+    #[must_use]
+    pub fn last(mut self) -> Self {
+        self.0.last = true;
+        self
+    }
+
+    /// Whether the process must end once this is answered.
+    pub fn is_last(&self) -> bool {
+        self.0.last
+    }
+
     /// What kind of problem it is.
     pub fn kind(&self) -> Kind {
         self.0.kind
@@ -196,10 +248,11 @@ impl Problem {
     /// The answer that a caller sees: `application/problem+json` (RFC 9457 §3).
     pub fn answer(&self, request_id: &str) -> Response {
         let Inner { kind, detail, hint, header, .. } = &*self.0;
+        let status = self.0.status.unwrap_or_else(|| kind.status());
         let body = Body {
             kind: format!("urn:countersign:problem:{}", kind.code()),
             title: kind.title(),
-            status: kind.status().as_u16(),
+            status: status.as_u16(),
             detail,
             code: kind.code(),
             request_id,
@@ -213,7 +266,7 @@ impl Problem {
         if let Some((name, value)) = header {
             headers.insert(name.clone(), value.clone());
         }
-        Response::new(kind.status(), headers, Bytes::from(body))
+        Response::new(status, headers, Bytes::from(body))
     }
 }
 

@@ -10,7 +10,7 @@ struct File {
 }
 
 /// The library's rooms, from the ground up: each may use those before it.
-const ROOMS: [&str; 6] = ["wire", "secret", "credential", "proxy", "config", "cli"];
+const ROOMS: [&str; 7] = ["body", "wire", "secret", "credential", "proxy", "config", "cli"];
 
 fn files() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

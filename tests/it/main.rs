@@ -32,6 +32,8 @@ mod failures;
 mod guard;
 mod codings;
 mod links;
+mod transforms;
+mod dialect;
 mod records;
 
 mod house;

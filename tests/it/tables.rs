@@ -27,14 +27,19 @@ pub struct Config {
 
 /// A table, where it is there.
 pub fn corpus(name: &str) -> Option<Value> {
+    let text = std::fs::read_to_string(place("cors").join(name)).ok()?;
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+/// A folder of tables, where it is there.
+pub fn place(name: &str) -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
         reason = "says where the tables are; nothing of it reaches the library"
     )]
     let place = std::env::var("COUNTERSIGN_CORPORA").map(PathBuf::from);
     let place = place.unwrap_or_else(|_| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora"));
-    let text = std::fs::read_to_string(place.join("cors").join(name)).ok()?;
-    Some(serde_json::from_str(&text).unwrap())
+    place.join(name)
 }
 
 fn words(value: &Value) -> Vec<String> {

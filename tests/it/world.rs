@@ -157,7 +157,10 @@ impl Setup {
         let client = Client::new(&roots, Reach::Public { except }).unwrap();
         let trail = Trail::Memory(Mutex::default());
         let (cors, routes, public_url) = (plan.cors, plan.routes, None);
-        World { proxy: Proxy { cors, routes, vault, client, trail, public_url }, upstream }
+        World {
+            proxy: Proxy { cors, routes, vault, client, trail, public_url, spent: false.into() },
+            upstream,
+        }
     }
 }
 

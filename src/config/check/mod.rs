@@ -3,6 +3,7 @@
 
 mod credentials;
 mod headers;
+mod programs;
 mod routes;
 mod upstreams;
 
@@ -35,6 +36,7 @@ pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
     }
     upstreams::check(declared, root, flaws);
     routes::check(declared, root, flaws);
+    programs::check(declared, root, flaws);
 }
 
 /// The rules that stand at the fields themselves.

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Flaws, credentials, field_rules, flaw, headers, refer, upstreams};
+use super::{Flaws, credentials, field_rules, flaw, headers, programs, refer, upstreams};
 use crate::config::declared::{Credential, Declared, Request, Route, Upstream};
 use crate::config::fields::{Names, Parsed, Size};
 use crate::config::tree::At;
@@ -57,6 +57,7 @@ fn one(placed: &Placed<'_>, declared: &Declared, root: &At<'_>, flaws: &mut Flaw
     }
     upstreams::patience(route.timeout, at, flaws);
     messages(route, at, flaws);
+    programs::relations(route, at, flaws);
     let Some((name, upstream)) =
         route.upstream.as_ref().and_then(|name| declared.upstreams.get_key_value(name))
     else {

@@ -1,0 +1,13 @@
+//! What a body is: how it is written, what it must look like, and how it is
+//! reshaped. Knows values and types, and nothing of requests and answers.
+
+pub mod media;
+pub mod charset;
+pub mod json;
+pub mod jq;
+pub mod form;
+pub mod multipart;
+mod fields;
+
+pub use json::Val;
+pub use media::MediaType;

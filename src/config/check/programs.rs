@@ -1,0 +1,60 @@
+//! Programs: that each compiles, and what it may look at.
+
+use super::Flaws;
+use crate::body::jq::{Message, Program};
+use crate::config::declared::{Declared, Errors, Route};
+use crate::config::fields::Parsed;
+use crate::config::tree::At;
+
+/// Notes the first mistake of each program.
+pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
+    each(declared, root, |at, program| {
+        if let Err(mistake) = program.check() {
+            let help = "see docs/jq.md for what programs can do";
+            flaws.note_within(at, mistake.at, mistake.what, help);
+        }
+    });
+}
+
+/// Notes where a program may never end, as far as one can see. No flaw: the
+/// owner may know better.
+pub(super) fn warn(declared: &Declared, root: &At<'_>, warnings: &mut Flaws) {
+    each(declared, root, |at, program| {
+        if let Some(part) = program.unbounded() {
+            let what = "this may have no end that one can see";
+            let help = "a program has 800 ms; one that comes to no end costs a cold start";
+            warnings.note_within(at, part, what, help);
+        }
+    });
+}
+
+/// What a route's fields say of each other where there is a program, or none.
+pub(super) fn relations(route: &Route, at: &At<'_>, flaws: &mut Flaws) {
+    let response = at.key("response");
+    if route.response.errors == Some(Errors::Transform) && route.response.transform.is_none() {
+        let help = "write `transform`, or `errors: pass` or `hide`";
+        flaws.note(&response.key("errors"), "there is no `transform` for them to go through", help);
+    }
+    if route.dangerous_range && (route.response.transform.is_some() || route.response.rewrite_urls) {
+        let what = "a part of an answer cannot be reshaped";
+        flaws.note(&at.key("dangerous_range"), what, "remove it, or what reshapes the answer");
+    }
+}
+
+fn each(declared: &Declared, root: &At<'_>, mut see: impl FnMut(&At<'_>, &Program)) {
+    let routes = root.key("routes");
+    for (Parsed(key), route) in &declared.routes {
+        let at = routes.key(key.text());
+        let (request, response) = (at.key("request"), at.key("response"));
+        for (at, text, message) in [
+            (at.key("when"), &route.when, Message::Request),
+            (request.key("reject_if"), &route.request.reject_if, Message::Request),
+            (request.key("transform"), &route.request.transform, Message::Request),
+            (response.key("transform"), &route.response.transform, Message::Answer),
+        ] {
+            if let Some(text) = text {
+                see(&at, &Program::new(text.as_str(), message));
+            }
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Stage 9: an answer gets the shape that the route gives it.
+//!
+//! This comes after the guard: no program ever sees a secret. And it lets
+//! nothing pass around a program: what the program cannot read is refused.
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+
+use super::coding::{ABOUT_BYTES, weakened};
+use super::guard::{Clean, too_large};
+use super::links::Links;
+use crate::body::charset;
+use crate::body::jq::{About, Failed, Program};
+use crate::body::json::{self, Unwritable, Val};
+use crate::body::media::MediaType;
+use crate::wire::Problem;
+use crate::wire::problem::Kind;
+
+/// What becomes of an answer's body before it goes down.
+#[derive(Default)]
+pub struct OfAnswer {
+    /// Makes the body anew.
+    pub program: Option<Program>,
+    /// What becomes of 4xx and 5xx.
+    pub errors: Errors,
+    /// Whether URLs in the body are led to us.
+    pub rewrite_urls: bool,
+    /// The longest body, in bytes.
+    pub max_bytes: usize,
+}
+
+/// What becomes of an upstream's 4xx and 5xx.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Errors {
+    /// They pass as they are.
+    #[default]
+    Pass,
+    /// Only the status passes.
+    Hide,
+    /// They go through the program too.
+    Transform,
+}
+
+/// An answer in the route's shape, whose headers still lead to the upstream.
+/// It is no [`Response`](crate::wire::Response) yet:
+///
+/// ```compile_fail
+/// fn skip(shaped: countersign::proxy::reshape::Shaped) -> countersign::wire::Response {
+///     shaped
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Shaped(pub(super) Clean);
+
+impl OfAnswer {
+    /// Whether bodies must be read.
+    pub fn reads(&self) -> bool {
+        self.rewrite_urls || self.program.as_ref().is_some_and(|program| !program.is_identity())
+    }
+}
+
+impl Clean {
+    /// Reshapes the body as the route says.
+    ///
+    /// # Errors
+    /// `upstream_invalid` for a body that the route must read and cannot;
+    /// `upstream_refused` where the route hides what upstreams say when they
+    /// refuse; `response_too_large`.
+    pub async fn reshape(self, shape: &OfAnswer, about: About, links: &Links<'_>) -> Result<Shaped, Problem> {
+        let refused = self.status.is_client_error() || self.status.is_server_error();
+        match shape.errors {
+            Errors::Pass if refused => Ok(Shaped(self)),
+            Errors::Hide if refused => Err(self.hidden()),
+            _ if !shape.reads() => Ok(Shaped(self)),
+            _ if self.status == StatusCode::NOT_MODIFIED => Ok(Shaped(self.relabelled(None))),
+            _ if self.status.is_redirection() => Ok(Shaped(self.without_words())),
+            _ => {
+                let about = About { status: Some(self.status.as_u16()), ..about };
+                let program = shape.program.as_ref().filter(|program| !program.is_identity());
+                self.reshaped(&Shaper { program, shape, about, links }).await.map(Shaped)
+            }
+        }
+    }
+
+    /// The status, and when to come back; none of the upstream's words.
+    fn hidden(&self) -> Problem {
+        let problem =
+            Problem::new(Kind::UpstreamRefused, "the upstream refused the call").status(self.status);
+        match self.headers.get(header::RETRY_AFTER) {
+            Some(after) => problem.with(header::RETRY_AFTER, after.clone()),
+            None => problem,
+        }
+    }
+
+    /// What a redirection says beside `location` is for people, and leads to the upstream.
+    fn without_words(mut self) -> Self {
+        self.headers.remove(header::CONTENT_TYPE);
+        self.body = Bytes::new();
+        self.relabelled(None)
+    }
+
+    async fn reshaped(mut self, shaper: &Shaper<'_>) -> Result<Self, Problem> {
+        let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media =
+            content_type.and_then(MediaType::parse).filter(|media| media.is_json() || media.is_ndjson());
+        match media {
+            None if self.body.is_empty() || shaper.program.is_none() => Ok(self),
+            None => Err(invalid("its type is no JSON, which the route's program needs")),
+            Some(media) => {
+                let lines = media.is_ndjson();
+                if !self.body.is_empty() {
+                    let text = charset::to_utf8(&media, &self.body).map_err(invalid)?;
+                    self.body = shaper.body(&text, lines).await?.into();
+                }
+                Ok(self.relabelled((!lines).then_some("application/json")))
+            }
+        }
+    }
+
+    /// Takes away what the headers say of the upstream's own bytes. The same
+    /// answer has the same shape: its `etag` still tells it from others.
+    fn relabelled(mut self, content_type: Option<&'static str>) -> Self {
+        for name in &ABOUT_BYTES {
+            self.headers.remove(name);
+        }
+        if let Some(etag) = self.headers.get(header::ETAG).and_then(weakened) {
+            self.headers.insert(header::ETAG, etag);
+        }
+        if let Some(content_type) = content_type {
+            self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        self
+    }
+}
+
+/// What makes one answer's values anew.
+struct Shaper<'a> {
+    program: Option<&'a Program>,
+    shape: &'a OfAnswer,
+    about: About,
+    links: &'a Links<'a>,
+}
+
+impl Shaper<'_> {
+    /// The body for a text of one value, or of many: then one a line.
+    async fn body(&self, text: &Bytes, lines: bool) -> Result<Vec<u8>, Problem> {
+        let values = json::read_all(text).map_err(invalid)?;
+        let lines = lines || values.len() != 1;
+        let mut out = Vec::new();
+        for value in values {
+            let made = self.made(value).await?;
+            if !lines && made.len() != 1 {
+                return Err(invalid(format_args!("the program gave {} values", made.len())));
+            }
+            for value in made {
+                let room = self.shape.max_bytes.saturating_sub(out.len());
+                out.extend(json::write(&value, room).map_err(|why| self.unwritten(why))?);
+                out.extend(lines.then_some(b'\n'));
+            }
+        }
+        Ok(out)
+    }
+
+    async fn made(&self, value: Val) -> Result<Vec<Val>, Problem> {
+        let values = match self.program {
+            Some(program) => program.run(value, self.about.clone()).await.map_err(failed)?,
+            None => vec![value],
+        };
+        if !self.shape.rewrite_urls {
+            return Ok(values);
+        }
+        Ok(values.into_iter().map(|value| self.led(value)).collect())
+    }
+
+    /// The same value, its URLs led to us where a route of ours serves them.
+    fn led(&self, value: Val) -> Val {
+        match value {
+            Val::TStr(text) => {
+                let ours = std::str::from_utf8(&text).ok().and_then(|url| self.links.lead(url));
+                ours.map_or(Val::TStr(text), Val::utf8_str)
+            }
+            Val::Arr(items) => items.iter().map(|item| self.led(item.clone())).collect(),
+            Val::Obj(entries) => {
+                let entries = entries.iter().map(|(key, value)| (key.clone(), self.led(value.clone())));
+                Val::obj(entries.collect())
+            }
+            other => other,
+        }
+    }
+
+    fn unwritten(&self, why: Unwritable) -> Problem {
+        match why {
+            Unwritable::TooLong => too_large(self.shape.max_bytes).because("once reshaped"),
+            Unwritable::NoWord => invalid("what the program made is no JSON"),
+        }
+    }
+}
+
+fn invalid(why: impl std::fmt::Display) -> Problem {
+    Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not valid").because(why)
+}
+
+/// A program that failed on an answer: the upstream sent what it was not made for.
+fn failed(failed: Failed) -> Problem {
+    let problem = match &failed {
+        Failed::Mistaken(_) => Problem::new(Kind::Internal, "this route is not set up right"),
+        Failed::Erred(_) => {
+            Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not what was expected")
+        }
+        Failed::Endless => {
+            Problem::new(Kind::UpstreamInvalid, "the upstream's answer takes too long to reshape").last()
+        }
+    };
+    problem.because(failed)
+}
