@@ -7,6 +7,7 @@ pub mod json;
 pub mod jq;
 pub mod form;
 pub mod multipart;
+pub mod schema;
 mod fields;
 
 pub use json::Val;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use annotate_snippets::Level;
 use serde::Serialize;
 
 use super::{End, Terminal, snippet};
@@ -17,16 +18,23 @@ pub(super) fn run(path: &Path, json: bool, terminal: &mut Terminal<'_>) -> io::R
             return Ok(End::Unable);
         }
     };
-    let declared = config::read(&bytes);
-    let flaws = declared.as_ref().err().map(Vec::as_slice).unwrap_or_default();
+    let declared = config::examine(&bytes, &config::beside(path));
+    let (level, said) = match &declared {
+        Ok(declared) => (Level::WARNING, &declared.warnings),
+        Err(flaws) => (Level::ERROR, flaws),
+    };
     if json {
-        tell_tools(&name, flaws, terminal)?;
+        tell_tools(&name, said, declared.is_ok(), terminal)?;
     } else {
-        for flaw in flaws {
-            snippet::show(flaw, &name, &bytes, terminal)?;
+        for flaw in said {
+            snippet::show((level.clone(), flaw), &name, &bytes, terminal)?;
         }
         let summary = match &declared {
-            Ok(declared) => format!("no flaws, {}", count(declared.routes.len(), "route")),
+            Ok(declared) if said.is_empty() => format!("no flaws, {}", count(declared.routes.len(), "route")),
+            Ok(declared) => {
+                let routes = count(declared.routes.len(), "route");
+                format!("no flaws, {}, {routes}", count(said.len(), "warning"))
+            }
             Err(flaws) => count(flaws.len(), "flaw"),
         };
         writeln!(terminal.out, "{name}: {summary}")?;
@@ -41,6 +49,8 @@ fn count(number: usize, noun: &str) -> String {
 /// A flaw as tools read it.
 #[derive(Serialize)]
 struct Told<'f> {
+    /// `error`, or `warning`: what alone fails no check.
+    level: &'f str,
     file: &'f str,
     line: usize,
     column: usize,
@@ -49,10 +59,11 @@ struct Told<'f> {
     help: Option<&'f str>,
 }
 
-fn tell_tools(file: &str, flaws: &[Flaw], terminal: &mut Terminal<'_>) -> io::Result<()> {
+fn tell_tools(file: &str, flaws: &[Flaw], good: bool, terminal: &mut Terminal<'_>) -> io::Result<()> {
+    let level = if good { "warning" } else { "error" };
     let told = |flaw| {
         let Flaw { at, line, column, what, help, .. }: &Flaw = flaw;
-        Told { file, line: *line, column: *column, at, what, help: help.as_deref() }
+        Told { level, file, line: *line, column: *column, at, what, help: help.as_deref() }
     };
     let told: Vec<Told<'_>> = flaws.iter().map(told).collect();
     serde_json::to_writer_pretty(&mut terminal.out, &told)?;

@@ -41,7 +41,7 @@ enum Command {
 enum Format {
     /// As a compiler would: the line, a caret, and how to mend it.
     Text,
-    /// A JSON array of `{file, line, column, at, what, help}`.
+    /// A JSON array of `{level, file, line, column, at, what, help}`.
     Json,
 }
 

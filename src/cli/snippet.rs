@@ -10,13 +10,18 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use super::Terminal;
 use crate::config::{Flaw, veil};
 
-pub(super) fn show(flaw: &Flaw, name: &str, file: &[u8], terminal: &mut Terminal<'_>) -> io::Result<()> {
+pub(super) fn show(
+    (level, flaw): (Level<'_>, &Flaw),
+    name: &str,
+    file: &[u8],
+    terminal: &mut Terminal<'_>,
+) -> io::Result<()> {
     let source = source(file);
     let span = span(&source, flaw);
     let source = veiled(source, span.clone(), &flaw.at);
     let place = AnnotationKind::Primary.span(span).label(flaw.at.as_str());
     let snippet = Snippet::source(source.as_str()).path(name).annotation(place);
-    let mut group = Level::ERROR.primary_title(flaw.what.as_str()).element(snippet);
+    let mut group = level.primary_title(flaw.what.as_str()).element(snippet);
     if let Some(help) = &flaw.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
@@ -73,7 +78,7 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut terminal = Terminal { out: &mut out, err: &mut err, colours: false };
         for flaw in crate::config::read(file).err().unwrap_or_default() {
-            show(&flaw, "f.yaml", file, &mut terminal).unwrap();
+            show((Level::ERROR, &flaw), "f.yaml", file, &mut terminal).unwrap();
         }
         String::from_utf8(out).unwrap()
     }

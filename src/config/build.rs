@@ -10,15 +10,19 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use regex_lite::Regex;
 
+use super::check::schemas;
 use super::declared::{self, Declared};
-use super::fields::Names;
+use super::fields::{Names, Size};
+use super::schemas::{Query, SchemaText};
 use crate::body::jq::{Message, Program};
+use crate::body::schema::{Files, Schema};
 use crate::credential::Credential;
 use crate::proxy::Route;
 use crate::proxy::authorize::{Class, Policy};
 use crate::proxy::cors::Cors;
 use crate::proxy::forward::Upstream;
 use crate::proxy::headers::Allowed;
+use crate::proxy::parameters::Parameters;
 use crate::proxy::pattern::{METHODS, RouteKey};
 use crate::proxy::reshape::{Errors, OfAnswer};
 use crate::proxy::route::Routes;
@@ -70,12 +74,16 @@ impl Blueprint {
             .into_iter()
             .map(|(name, caller)| (name.clone(), Class { name, anonymous: caller.anonymous }))
             .collect();
+        let files = Arc::new(declared.files);
         let mut routes = Vec::new();
         for (key, mut route) in declared.routes {
             let (upstream, timeout) = lookup(&upstreams, route.upstream.as_deref())?;
             let policy = build_policy(&route.allow, &classes, route.when.take())?;
             let pattern = key.0.pattern().clone();
-            routes.push((pattern, build_route(key.0, route, policy, (Arc::clone(upstream), *timeout))?));
+            routes.push((
+                pattern,
+                build_route(key.0, route, policy, (Arc::clone(upstream), *timeout), &files)?,
+            ));
         }
         let routes = Routes::new(routes);
         let wanted = wanted(&routes, &declared.secrets)?;
@@ -139,6 +147,7 @@ fn build_route(
     declared: declared::Route,
     policy: Policy,
     (upstream, timeout): (Arc<Upstream>, Duration),
+    files: &Arc<Files>,
 ) -> Result<Route, Gap> {
     let path = match declared.path {
         Some(path) => path.0,
@@ -150,13 +159,17 @@ fn build_route(
         encode: request.encode.map(build_encode),
     };
     let of_answer = OfAnswer {
+        schema: build_schema(response.schema, files)?,
+        project: response.project,
         program: response.transform.map(|text| Program::new(text, Message::Answer)),
         errors: build_errors(response.errors),
         rewrite_urls: response.rewrite_urls,
         max_bytes: response.max_bytes.map_or(RESPONSE_BYTES, |size| size.0),
     };
-    let reject_if = request.reject_if.map(|text| Program::new(text, Message::Request));
-    let programs = [&of_request.program, &of_answer.program, &reject_if];
+    let mut rules = build_rules(request.query, request.content_types, request.max_bytes, files);
+    rules.schema = build_schema(request.schema, files)?;
+    rules.reject_if = request.reject_if.map(|text| Program::new(text, Message::Request));
+    let programs = [&of_request.program, &of_answer.program, &rules.reject_if];
     let asks = policy.has_condition() || programs.into_iter().flatten().any(Program::asks_for_request);
     Ok(Route {
         methods: methods(
@@ -166,17 +179,7 @@ fn build_route(
         any: key.method().is_none(),
         keeps_encoded_slash: declared.encoded_slash.is_some(),
         policy,
-        rules: Rules {
-            query: match request.query {
-                Names::Any => None,
-                Names::These(names) => Some(names),
-            },
-            content_types: request
-                .content_types
-                .map(|types| types.iter().map(|text| MediaRange::new(text)).collect()),
-            max_bytes: request.max_bytes.map_or(REQUEST_BYTES, |size| size.0),
-            reject_if,
-        },
+        rules,
         request_headers: build_names(request.headers)?,
         range: declared.dangerous_range,
         upstream,
@@ -203,6 +206,30 @@ fn build_errors(declared: Option<declared::Errors>) -> Errors {
         Some(declared::Errors::Hide) => Errors::Hide,
         Some(declared::Errors::Transform) => Errors::Transform,
     }
+}
+
+fn build_rules(
+    query: Query,
+    content_types: Option<Vec<String>>,
+    max_bytes: Option<Size>,
+    files: &Arc<Files>,
+) -> Rules {
+    let (query, parameters) = match query {
+        Query::Any => (None, None),
+        Query::These(names) => (Some(names), None),
+        Query::Judged(schemas) => {
+            let parameters = Parameters::new(schemas, Arc::clone(files));
+            (Some(parameters.names()), Some(parameters))
+        }
+    };
+    let content_types = content_types.map(|types| types.iter().map(|text| MediaRange::new(text)).collect());
+    let max_bytes = max_bytes.map_or(REQUEST_BYTES, |size| size.0);
+    Rules { query, parameters, content_types, max_bytes, schema: None, reject_if: None }
+}
+
+fn build_schema(text: Option<SchemaText>, files: &Arc<Files>) -> Result<Option<Schema>, Gap> {
+    let build = |text| schemas::build(&text, files).ok_or_else(|| "a schema's file was not read".to_owned());
+    text.map(build).transpose()
 }
 
 fn methods(key: &RouteKey, narrowed: Option<Vec<Method>>) -> Vec<Method> {

@@ -10,6 +10,7 @@ use serde::forward_to_deserialize_any;
 
 use super::error::Error;
 use super::flaw::Flaws;
+use super::scalar;
 use super::tree::{At, Content, Entry, Node};
 
 /// Nobody mends more at a time.
@@ -19,7 +20,7 @@ const MOST_FLAWS: usize = 100;
 pub(super) fn read<T: DeserializeOwned + Default>(root: &Node, flaws: &mut Flaws) -> T {
     let at = At::root(root);
     for _ in 0..MOST_FLAWS {
-        match T::deserialize(Reader { at, lone: false }) {
+        match T::deserialize(Reader::new(at, How::Declared)) {
             Ok(value) => return value,
             Err(error) => error.at(&at).note(flaws),
         }
@@ -31,16 +32,33 @@ pub(super) fn read<T: DeserializeOwned + Default>(root: &Node, flaws: &mut Flaws
     T::default()
 }
 
+/// How a value is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// As the declared structs ask for it.
+    Declared,
+    /// The same, and a lone value may stand for a list of one.
+    Lone,
+    /// As JSON: a scalar has the type that YAML gives it.
+    Json,
+}
+
+impl How {
+    /// How what stands within is read.
+    fn within(self) -> Self {
+        if self == Self::Json { Self::Json } else { Self::Declared }
+    }
+}
+
 /// Reads what stands at a place.
 struct Reader<'a> {
     at: At<'a>,
-    /// Whether a lone value may stand for a list of one.
-    lone: bool,
+    how: How,
 }
 
 impl<'a> Reader<'a> {
-    fn new(at: At<'a>) -> Self {
-        Self { at, lone: false }
+    fn new(at: At<'a>, how: How) -> Self {
+        Self { at, how }
     }
 
     fn content(&self) -> Option<&'a Content> {
@@ -54,12 +72,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn items(&self, items: &'a [Node]) -> Items<'_> {
+        Items { at: &self.at, items, next: 0, how: self.how.within() }
+    }
+
     fn fields<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.content() {
             Some(Content::Map(entries)) => {
-                visitor.visit_map(Fields { at: &self.at, rest: entries, value: None })
+                visitor.visit_map(Fields { at: &self.at, rest: entries, value: None, how: self.how.within() })
             }
-            None => visitor.visit_map(Fields { at: &self.at, rest: &[], value: None }),
+            None => visitor.visit_map(Fields { at: &self.at, rest: &[], value: None, how: How::Declared }),
             Some(Content::Scalar { .. } | Content::List(_)) => Err(Error::wanted("a mapping")),
         }
     }
@@ -79,11 +101,14 @@ macro_rules! whole_number {
 impl<'de> de::Deserializer<'de> for Reader<'_> {
     type Error = Error;
 
-    /// Shows what is there; text is shown as it is written.
+    /// Shows what is there; text is shown as it is written, but for JSON.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.content() {
+            Some(Content::Scalar { text, plain: true, .. }) if self.how == How::Json => {
+                scalar::show(text, visitor)
+            }
             Some(Content::Scalar { text, .. }) => visitor.visit_str(text),
-            Some(Content::List(items)) => visitor.visit_seq(Items { at: &self.at, items, next: 0 }),
+            Some(Content::List(items)) => visitor.visit_seq(self.items(items)),
             Some(Content::Map(_)) => self.fields(visitor),
             None => visitor.visit_unit(),
         }
@@ -114,10 +139,10 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match (self.content(), self.at.node()) {
-            (Some(Content::List(items)), _) => visitor.visit_seq(Items { at: &self.at, items, next: 0 }),
-            (None, _) => visitor.visit_seq(Items { at: &self.at, items: &[], next: 0 }),
-            (Some(_), Some(node)) if self.lone => {
-                visitor.visit_seq(Items { at: &self.at, items: std::slice::from_ref(node), next: 0 })
+            (Some(Content::List(items)), _) => visitor.visit_seq(self.items(items)),
+            (None, _) => visitor.visit_seq(self.items(&[])),
+            (Some(_), Some(node)) if self.how == How::Lone => {
+                visitor.visit_seq(self.items(std::slice::from_ref(node)))
             }
             (Some(Content::Scalar { .. }), _) => {
                 Err(Error::said("text stands here, where a list is wanted", "put it in brackets: `[…]`"))
@@ -126,14 +151,19 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         }
     }
 
-    /// [`OneOrMany`](super::fields::OneOrMany) is the one struct of ours
-    /// where the name matters; the others are what they hold.
+    /// [`OneOrMany`](super::fields::OneOrMany) and [`Json`](super::schemas::Json) are the
+    /// structs of ours where the name matters; the others are what they hold.
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_newtype_struct(Self { lone: name == "OneOrMany", ..self })
+        let how = match name {
+            "OneOrMany" => How::Lone,
+            "Json" => How::Json,
+            _ => self.how.within(),
+        };
+        visitor.visit_newtype_struct(Self { how, ..self })
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -186,6 +216,7 @@ struct Fields<'a> {
     at: &'a At<'a>,
     rest: &'a [Entry],
     value: Option<At<'a>>,
+    how: How,
 }
 
 impl<'de> MapAccess<'de> for Fields<'_> {
@@ -207,7 +238,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         let Some(at) = self.value.take() else { return Err(de::Error::custom("a value without a key")) };
-        seed.deserialize(Reader::new(at)).map_err(|error| error.at(&at))
+        seed.deserialize(Reader::new(at, self.how)).map_err(|error| error.at(&at))
     }
 }
 
@@ -216,6 +247,7 @@ struct Items<'a> {
     at: &'a At<'a>,
     items: &'a [Node],
     next: usize,
+    how: How,
 }
 
 impl<'de> SeqAccess<'de> for Items<'_> {
@@ -226,7 +258,8 @@ impl<'de> SeqAccess<'de> for Items<'_> {
             let at = self.at.item(self.next);
             self.next += 1;
             if !node.flawed.get() {
-                return seed.deserialize(Reader::new(at)).map(Some).map_err(|error| error.at(&at));
+                let reader = Reader::new(at, self.how);
+                return seed.deserialize(reader).map(Some).map_err(|error| error.at(&at));
             }
         }
         Ok(None)
@@ -258,11 +291,12 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
-        seed.deserialize(Reader::new(self.at)).map_err(|error| error.at(&self.at))
+        seed.deserialize(Reader::new(self.at, How::Declared)).map_err(|error| error.at(&self.at))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, Error> {
-        de::Deserializer::deserialize_seq(Reader::new(self.at), visitor).map_err(|error| error.at(&self.at))
+        de::Deserializer::deserialize_seq(Reader::new(self.at, How::Declared), visitor)
+            .map_err(|error| error.at(&self.at))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -270,6 +304,6 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        Reader::new(self.at).fields(visitor).map_err(|error| error.at(&self.at))
+        Reader::new(self.at, How::Declared).fields(visitor).map_err(|error| error.at(&self.at))
     }
 }

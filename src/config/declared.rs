@@ -10,6 +10,9 @@ use serde::Deserialize;
 use validator::Validate;
 
 use super::fields::{Duration, Names, OneOrMany, Parsed, Size};
+use super::flaw::Flaw;
+use super::schemas::{Query, SchemaText};
+use crate::body::schema::Files;
 use crate::credential::Value;
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
@@ -54,6 +57,12 @@ pub struct Declared {
     /// An exact segment wins over `{name}`, that over `{name+}`.
     #[serde(default)]
     pub routes: BTreeMap<Parsed<RouteKey>, Route>,
+    /// The files beside this one that schemas are in.
+    #[serde(skip)]
+    pub files: Files,
+    /// What is no flaw, and what whoever runs this should know all the same.
+    #[serde(skip)]
+    pub warnings: Vec<Flaw>,
 }
 
 /// Where a secret is kept.
@@ -278,9 +287,12 @@ pub enum EncodedSlash {
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// The query parameters that may be sent; others are refused. `any`: all but the credential's own.
+    /// The query parameters that may be sent; others are refused. `any`: all but the credential's own. A mapping gives
+    /// each a JSON Schema, such as `{ page: { type: integer, maximum: 100 }, q: { type: string, required: true } }`: its
+    /// text is read as the schema's `type` says, repeats only where that is `array`, and `required: true` says that it
+    /// must be sent. What goes upstream stays as it was sent.
     #[serde(default)]
-    pub query: Names,
+    pub query: Query,
     /// The headers that go upstream, next to `accept`, `accept-language`, `content-type` and `if-*`; others are
     /// dropped. `any`: all but the credential's own, those that never cross, and names with `_`.
     #[serde(default)]
@@ -303,6 +315,11 @@ pub struct Request {
     /// The longest body. Default: `1MiB`. Lambda lets 6 MB of JSON through, headers and all: a binary body is
     /// base64 in it and ends at about 4.5 MB, text ends the earlier the more of its characters must be escaped.
     pub max_bytes: Option<Size>,
+    /// What a body must look like: a JSON Schema as a mapping, or the path of its file (JSON or YAML) from this file on.
+    /// Drafts 4, 6, 7, 2019-09 and 2020-12 by `$schema` (default: 2020-12); `format` is checked; `$ref` leads into files
+    /// beside this one, never into the network; patterns have no look-around. A body that does not fit is answered
+    /// with 422 and every place.
+    pub schema: Option<SchemaText>,
 }
 
 /// How a body is written for the upstream.
@@ -354,4 +371,11 @@ pub struct Response {
     /// and all: a binary answer is base64 in it and ends at about 4.5 MB, text ends the earlier the more of its
     /// characters must be escaped.
     pub max_bytes: Option<Size>,
+    /// What a body must look like, written as in `request`. An answer that does not fit is withheld with 502; the record
+    /// says where it does not.
+    pub schema: Option<SchemaText>,
+    /// Lets only the fields through that `schema` declares: in `properties`, `patternProperties`, or
+    /// `additionalProperties` with a schema of its own. A field that the upstream adds tomorrow stays here.
+    #[serde(default)]
+    pub project: bool,
 }

@@ -2,7 +2,8 @@
 //!
 //! `grow` makes a tree of YAML that knows its places, `de` fills the `declared`
 //! structs from it, `check` looks at how they fit together. Each notes what it
-//! finds and goes on. Nothing here reads a file, an environment or a clock.
+//! finds and goes on. Nothing here reads a file, an environment or a clock; files
+//! beside it come in through a closure.
 
 // In the order in which a file goes through them.
 mod grow;
@@ -10,9 +11,13 @@ mod tree;
 
 mod de;
 mod error;
+mod scalar;
 
 pub mod declared;
 pub mod fields;
+pub mod schemas;
+
+mod beside;
 
 mod check;
 mod pasted;
@@ -29,8 +34,9 @@ mod schema;
 pub use declared::Declared;
 pub use flaw::Flaw;
 pub use pasted::veil;
-pub use start::start;
+pub use start::{beside, start};
 
+use beside::Read;
 use flaw::Flaws;
 use tree::{At, Place};
 
@@ -45,11 +51,42 @@ use tree::{At, Place};
 /// assert_eq!(at, ["version", "routes.GET /my-repos.upstream", "routes.GET /my-repos.allow[0]"]);
 /// ```
 pub fn read(file: impl AsRef<[u8]>) -> Result<Declared, Vec<Flaw>> {
+    read_beside(file, &|_| Err("no file is read here".to_owned()))
+}
+
+/// [`read`], together with the files beside it that its schemas are in, which
+/// `files` reads. What a function does at its start: nothing is compiled.
+pub fn read_beside(file: impl AsRef<[u8]>, files: &Read<'_>) -> Result<Declared, Vec<Flaw>> {
+    through(file.as_ref(), files, Depth::Start)
+}
+
+/// [`read_beside`], and whether all that is written in languages of its own
+/// compiles. What `countersign check` does.
+pub fn examine(file: impl AsRef<[u8]>, files: &Read<'_>) -> Result<Declared, Vec<Flaw>> {
+    through(file.as_ref(), files, Depth::Check)
+}
+
+/// How thoroughly a file is checked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// As far as a cold start has time for.
+    Start,
+    /// As far as we can.
+    Check,
+}
+
+fn through(file: &[u8], files: &Read<'_>, depth: Depth) -> Result<Declared, Vec<Flaw>> {
     let mut flaws = Flaws::default();
-    let declared = text(file.as_ref(), &mut flaws).and_then(|text| {
+    let declared = text(file, &mut flaws).and_then(|text| {
         let root = grow::grow(text, &mut flaws)?;
-        let declared: Declared = de::read(&root, &mut flaws);
-        check::check(&declared, &At::root(&root), &mut flaws);
+        let mut declared: Declared = de::read(&root, &mut flaws);
+        let root = At::root(&root);
+        check::check(&declared, &root, &mut flaws);
+        declared.files = beside::gather(&declared, &root, files, &mut flaws);
+        if depth == Depth::Check {
+            check::deep(&declared, &root, &mut flaws);
+            declared.warnings = check::warnings(&declared, &root);
+        }
         Some(declared)
     });
     match declared {

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::declared::{Secret, SecretPlace};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size};
+use super::schemas::{Query, SchemaText};
 use crate::credential::Value;
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
@@ -102,6 +103,16 @@ inline! {
     Names: |generator| {
         let names = generator.subschema_for::<Vec<String>>();
         json_schema!({ "title": "list of names, or `any`", "anyOf": [{ "const": "any" }, names] })
+    };
+    Query: |generator| {
+        let names = generator.subschema_for::<Vec<String>>();
+        let judged = json_schema!({ "type": "object", "additionalProperties": { "type": ["object", "null"] } });
+        let title = "list of names, mapping from names to JSON Schemas, or `any`";
+        json_schema!({ "title": title, "anyOf": [{ "const": "any" }, names, judged] })
+    };
+    SchemaText: |_| {
+        let title = "JSON Schema, or the path of its file";
+        json_schema!({ "title": title, "anyOf": [{ "type": "string", "pattern": "^[A-Za-z0-9_./-]+\\.(json|ya?ml)$" }, { "type": "object" }] })
     };
     Value: |generator| {
         let (text, secret) = (generator.subschema_for::<Text>(), generator.subschema_for::<SecretValue>());

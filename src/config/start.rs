@@ -36,13 +36,19 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
 pub fn plan(path: &Path) -> Result<Blueprint, String> {
     let name = path.display();
     let file = std::fs::read(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
-    let declared = super::read(&file).map_err(|flaws| {
+    let declared = super::read_beside(&file, &beside(path)).map_err(|flaws| {
         let flaws: Vec<String> =
             flaws.iter().map(|flaw| flaw.in_file(&name.to_string()).to_string()).collect();
         lines(&flaws)
     })?;
     Blueprint::new(declared)
         .map_err(|gap| format!("{name}: {gap}; `countersign check` should have said so, please report it"))
+}
+
+/// Reads the files beside a configuration, by their paths from there on.
+pub fn beside(path: &Path) -> impl Fn(&str) -> Result<Vec<u8>, String> {
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    move |name| std::fs::read(folder.join(name)).map_err(|error| error.kind().to_string())
 }
 
 fn lines(items: &[impl std::fmt::Display]) -> String {

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
+use super::answer;
 use super::coding::{ABOUT_BYTES, weakened};
 use super::guard::{Clean, too_large};
 use super::links::Links;
@@ -13,12 +14,17 @@ use crate::body::charset;
 use crate::body::jq::{About, Failed, Program};
 use crate::body::json::{self, Unwritable, Val};
 use crate::body::media::MediaType;
+use crate::body::schema::Schema;
 use crate::wire::Problem;
 use crate::wire::problem::Kind;
 
 /// What becomes of an answer's body before it goes down.
 #[derive(Default)]
 pub struct OfAnswer {
+    /// What the body must look like.
+    pub schema: Option<Schema>,
+    /// Whether only what that schema declares comes down, instead.
+    pub project: bool,
     /// Makes the body anew.
     pub program: Option<Program>,
     /// What becomes of 4xx and 5xx.
@@ -55,7 +61,9 @@ pub struct Shaped(pub(super) Clean);
 impl OfAnswer {
     /// Whether bodies must be read.
     pub fn reads(&self) -> bool {
-        self.rewrite_urls || self.program.as_ref().is_some_and(|program| !program.is_identity())
+        self.rewrite_urls
+            || self.schema.is_some()
+            || self.program.as_ref().is_some_and(|program| !program.is_identity())
     }
 }
 
@@ -77,7 +85,9 @@ impl Clean {
             _ => {
                 let about = About { status: Some(self.status.as_u16()), ..about };
                 let program = shape.program.as_ref().filter(|program| !program.is_identity());
-                self.reshaped(&Shaper { program, shape, about, links }).await.map(Shaped)
+                // What an upstream says when it refuses has another shape.
+                let schema = shape.schema.as_ref().filter(|_| !refused);
+                self.reshaped(&Shaper { schema, program, shape, about, links }).await.map(Shaped)
             }
         }
     }
@@ -104,15 +114,19 @@ impl Clean {
         let media =
             content_type.and_then(MediaType::parse).filter(|media| media.is_json() || media.is_ndjson());
         match media {
-            None if self.body.is_empty() || shaper.program.is_none() => Ok(self),
-            None => Err(invalid("its type is no JSON, which the route's program needs")),
+            _ if self.body.is_empty() => Ok(self.relabelled(None)),
+            None if shaper.program.is_none() && shaper.schema.is_none() => Ok(self),
+            None => Err(invalid("its type is no JSON, which the route must read")),
             Some(media) => {
                 let lines = media.is_ndjson();
-                if !self.body.is_empty() {
-                    let text = charset::to_utf8(&media, &self.body).map_err(invalid)?;
-                    self.body = shaper.body(&text, lines).await?.into();
+                let text = charset::to_utf8(&media, &self.body).map_err(invalid)?;
+                match shaper.body(&text, lines).await? {
+                    None => Ok(self),
+                    Some(body) => {
+                        self.body = body.into();
+                        Ok(self.relabelled((!lines).then_some("application/json")))
+                    }
                 }
-                Ok(self.relabelled((!lines).then_some("application/json")))
             }
         }
     }
@@ -135,6 +149,7 @@ impl Clean {
 
 /// What makes one answer's values anew.
 struct Shaper<'a> {
+    schema: Option<&'a Schema>,
     program: Option<&'a Program>,
     shape: &'a OfAnswer,
     about: About,
@@ -142,9 +157,19 @@ struct Shaper<'a> {
 }
 
 impl Shaper<'_> {
-    /// The body for a text of one value, or of many: then one a line.
-    async fn body(&self, text: &Bytes, lines: bool) -> Result<Vec<u8>, Problem> {
+    /// Whether what is read is also written anew.
+    fn writes(&self) -> bool {
+        self.program.is_some() || self.shape.rewrite_urls || (self.shape.project && self.schema.is_some())
+    }
+
+    /// The body for a text of one value, or of many: then one a line. `None`:
+    /// it fits, and stays as it is.
+    async fn body(&self, text: &Bytes, lines: bool) -> Result<Option<Vec<u8>>, Problem> {
         let values = json::read_all(text).map_err(invalid)?;
+        let values = values.into_iter().map(|value| self.judged(value)).collect::<Result<Vec<_>, _>>()?;
+        if !self.writes() {
+            return Ok(None);
+        }
         let lines = lines || values.len() != 1;
         let mut out = Vec::new();
         for value in values {
@@ -158,7 +183,16 @@ impl Shaper<'_> {
                 out.extend(lines.then_some(b'\n'));
             }
         }
-        Ok(out)
+        Ok(Some(out))
+    }
+
+    /// A value that fits the schema; or what the schema declares of it.
+    fn judged(&self, value: Val) -> Result<Val, Problem> {
+        match self.schema {
+            None => Ok(value),
+            Some(schema) if self.shape.project => answer::project(schema, value),
+            Some(schema) => answer::check(schema, &value).map(|()| value),
+        }
     }
 
     async fn made(&self, value: Val) -> Result<Vec<Val>, Problem> {

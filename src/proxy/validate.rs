@@ -3,11 +3,14 @@
 use http::{HeaderMap, header};
 
 use super::authorize::Grant;
+use super::parameters::Parameters;
 use super::read::{self, Content};
 use super::route::Found;
 use super::transform::is_exactly;
+use crate::body::Val;
 use crate::body::jq::{About, Program};
-use crate::wire::problem::Kind;
+use crate::body::schema::{Fault, Schema, Violation};
+use crate::wire::problem::{Kind, Place};
 use crate::wire::{Problem, Request};
 
 /// What a request to a route may hold.
@@ -15,10 +18,14 @@ use crate::wire::{Problem, Request};
 pub struct Rules {
     /// The query parameters that may be sent; `None`: any.
     pub query: Option<Vec<String>>,
+    /// What their values must look like.
+    pub parameters: Option<Parameters>,
     /// The types that a body may have; `None`: any.
     pub content_types: Option<Vec<MediaRange>>,
     /// The longest body, in bytes.
     pub max_bytes: usize,
+    /// What a body must look like.
+    pub schema: Option<Schema>,
     /// What must not hold of a body.
     pub reject_if: Option<Program>,
 }
@@ -61,8 +68,11 @@ impl<'r, 'p> Grant<'r, 'p> {
         let rules = &found.route.rules;
         rules.check(&request)?;
         read::unpack_body(&mut request, rules.max_bytes)?;
-        let reads = rules.reject_if.is_some() || found.route.of_request.reads();
+        let reads = rules.schema.is_some() || rules.reject_if.is_some() || found.route.of_request.reads();
         let content = if reads { read::read(&mut request)? } else { None };
+        if let (Some(schema), Some(content)) = (&rules.schema, &content) {
+            check_body(schema, &content.value)?;
+        }
         if let (Some(program), Some(content)) = (&rules.reject_if, &content) {
             is_exactly(program, content.value.clone(), about.clone(), false).await?;
         }
@@ -80,7 +90,7 @@ impl Rules {
     fn check_query(&self, sent: &[(String, String)]) -> Result<(), Problem> {
         let Some(declared) = &self.query else { return Ok(()) };
         if sent.iter().all(|(name, _)| declared.contains(name)) {
-            return Ok(());
+            return self.parameters.as_ref().map_or(Ok(()), |parameters| parameters.check(sent));
         }
         let detail = match declared.as_slice() {
             [] => "this route takes no query parameters".to_owned(),
@@ -121,6 +131,28 @@ pub(super) fn too_long(limit: usize) -> Problem {
     Problem::new(Kind::BodyTooLarge, format!("the body may be {limit} long at most"))
 }
 
+/// Lets a body pass that fits the route's `request.schema`.
+///
+/// # Errors
+/// `invalid_body`, with every place that does not fit.
+pub fn check_body(schema: &Schema, body: &Val) -> Result<(), Problem> {
+    let violations = schema.validate(body).map_err(|fault| faulty(&fault))?;
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let detail = "the body is not as this route takes it; `errors` says where, and what it must be";
+    Err(Problem::new(Kind::InvalidBody, detail).errors(violations.into_iter().map(place)))
+}
+
+pub(super) fn place(violation: Violation) -> Place {
+    Place { pointer: violation.pointer, detail: violation.detail }
+}
+
+/// A schema that `countersign check` would have refused.
+pub(super) fn faulty(fault: &Fault) -> Problem {
+    Problem::new(Kind::Internal, "this route is not set up right").because(format_args!("schema: {fault}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,8 +162,10 @@ mod tests {
     fn only_declared_parameters_and_types_pass() {
         let rules = Rules {
             query: Some(vec!["page".to_owned()]),
+            parameters: None,
             content_types: Some(vec![MediaRange::new("application/JSON"), MediaRange::new("image/*")]),
             max_bytes: 8,
+            schema: None,
             reject_if: None,
         };
         let check = |query: &str, content_type: &str, body: &'static str, expected: Option<Kind>| {
@@ -156,5 +190,24 @@ mod tests {
         check("", "image/png", "12345678", None);
         check("", "image/png", "123456789", Some(Kind::BodyTooLarge));
         check("page=", "", "", Some(Kind::QueryNotAllowed));
+    }
+
+    #[test]
+    fn a_body_that_does_not_fit_is_told_every_place() {
+        let document = serde_json::json!({ "required": ["email"], "additionalProperties": false,
+            "properties": { "email": { "format": "email" }, "age": { "type": "integer" } } });
+        let schema = Schema::new("", document, std::sync::Arc::default());
+        let body = |text: &'static str| crate::body::json::read(&text.into()).unwrap();
+        assert!(check_body(&schema, &body(r#"{"email":"a@b.example"}"#)).is_ok());
+        let problem = check_body(&schema, &body(r#"{"age":"x","more":1}"#)).unwrap_err();
+        let shown: serde_json::Value = serde_json::from_slice(problem.answer("r-1").body()).unwrap();
+        let mut errors: Vec<&str> = shown["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|error| error["pointer"].as_str())
+            .collect();
+        errors.sort_unstable();
+        assert_eq!((shown["status"].as_u64(), errors), (Some(422), vec!["/age", "/email", "/more"]));
     }
 }

@@ -20,17 +20,17 @@ pub enum Kind {
     MalformedPath,
     /// The event is none that we know. Not said of a bad request in a good event.
     MalformedEvent,
-    /// A query parameter that the route does not declare.
+    /// A query parameter that the route does not declare, or one that does not fit its schema.
     QueryNotAllowed,
-    /// A body that is not what its content-type says, or cannot be read.
+    /// The body cannot be parsed as what its type says it is.
     MalformedBody,
-    /// A body that the route's program could make nothing of.
+    /// The body was fit, and the route's own program could not reshape it.
     TransformFailed,
     /// The page's origin is not one of ours. Said before anything is looked up.
     OriginNotAllowed,
     /// Somebody is asking, and the route is not open to them.
     CallerNotAllowed,
-    /// The route's own condition does not hold, or cannot be judged.
+    /// The route's own condition is not met, or cannot be evaluated.
     ConditionNotMet,
     /// Nobody is asking, and the route wants to know who.
     TokenMissing,
@@ -42,7 +42,7 @@ pub enum Kind {
     BodyTooLarge,
     /// The request's body is of a type that the route does not take.
     ContentTypeNotAllowed,
-    /// A body that does not fit the route's schema.
+    /// The request's body does not fit the route's schema.
     InvalidBody,
     /// No connection, or one that broke before the answer was complete.
     UpstreamUnreachable,
@@ -98,14 +98,14 @@ impl Kind {
             Self::QueryNotAllowed => {
                 (S::BAD_REQUEST, "query_not_allowed", "A query parameter is not allowed")
             }
-            Self::MalformedBody => (S::BAD_REQUEST, "malformed_body", "The body cannot be read"),
-            Self::TransformFailed => (S::BAD_REQUEST, "transform_failed", "The body cannot be used"),
+            Self::MalformedBody => (S::BAD_REQUEST, "malformed_body", "The body is malformed"),
+            Self::TransformFailed => (S::BAD_REQUEST, "transform_failed", "The body could not be reshaped"),
             Self::TokenMissing => (S::UNAUTHORIZED, "token_missing", "A token is missing"),
             Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed", "This origin may not call"),
             Self::CallerNotAllowed => {
                 (S::FORBIDDEN, "caller_not_allowed", "This caller may not use the route")
             }
-            Self::ConditionNotMet => (S::FORBIDDEN, "condition_not_met", "A condition is not met"),
+            Self::ConditionNotMet => (S::FORBIDDEN, "condition_not_met", "The route's condition is not met"),
             Self::RouteNotFound => (S::NOT_FOUND, "route_not_found", "There is no such route"),
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method_not_allowed", "The route has no such method")
@@ -156,6 +156,15 @@ impl Kind {
     }
 }
 
+/// One place of a request that is wrong, for a form to show at its field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The way to it: a JSON Pointer (RFC 6901).
+    pub pointer: String,
+    /// What is wrong, without the value that is.
+    pub detail: String,
+}
+
 /// A refusal or a failure, on its way to the caller and to the record.
 #[derive(Debug)]
 pub struct Problem(Box<Inner>);
@@ -166,6 +175,7 @@ struct Inner {
     kind: Kind,
     detail: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
+    errors: Vec<Place>,
     cause: Option<String>,
     header: Option<(HeaderName, HeaderValue)>,
     /// Instead of the kind's own.
@@ -182,6 +192,7 @@ impl Problem {
             kind,
             detail,
             hint: None,
+            errors: Vec::new(),
             cause: None,
             header: None,
             status: None,
@@ -193,6 +204,13 @@ impl Problem {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds every place that is wrong.
+    #[must_use]
+    pub fn errors(mut self, places: impl IntoIterator<Item = Place>) -> Self {
+        self.0.errors.extend(places);
         self
     }
 
@@ -247,7 +265,7 @@ impl Problem {
 
     /// The answer that a caller sees: `application/problem+json` (RFC 9457 §3).
     pub fn answer(&self, request_id: &str) -> Response {
-        let Inner { kind, detail, hint, header, .. } = &*self.0;
+        let Inner { kind, detail, hint, errors, header, .. } = &*self.0;
         let status = self.0.status.unwrap_or_else(|| kind.status());
         let body = Body {
             kind: format!("urn:countersign:problem:{}", kind.code()),
@@ -258,6 +276,7 @@ impl Problem {
             request_id,
             retryable: kind.retryable(),
             hint: hint.as_deref(),
+            errors,
         };
         let body = serde_json::to_vec(&body).unwrap_or_default();
         let mut headers = HeaderMap::with_capacity(4);
@@ -283,6 +302,8 @@ struct Body<'p> {
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'p str>,
+    #[serde(skip_serializing_if = "<[Place]>::is_empty")]
+    errors: &'p [Place],
 }
 
 #[cfg(test)]
@@ -295,6 +316,17 @@ mod tests {
         codes.sort_unstable();
         codes.dedup();
         assert_eq!(codes.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn every_place_is_told_and_none_where_there_is_none() {
+        let place = Place { pointer: "/a".to_owned(), detail: "is missing".to_owned() };
+        let told = |problem: Problem| -> serde_json::Value {
+            serde_json::from_slice(problem.answer("r-1").body()).unwrap()
+        };
+        let body = told(Problem::new(Kind::InvalidBody, "no").errors([place]));
+        assert_eq!(body["errors"], serde_json::json!([{ "pointer": "/a", "detail": "is missing" }]));
+        assert!(told(Problem::new(Kind::InvalidBody, "no")).get("errors").is_none());
     }
 
     #[test]

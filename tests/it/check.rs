@@ -14,6 +14,14 @@ impl Desk {
         desk
     }
 
+    /// A file beside the configuration.
+    fn put(&self, path: &str, text: &str) {
+        let path = self.0.join(path);
+        let folder = path.parent().expect("it lies in the desk's directory");
+        std::fs::create_dir_all(folder).expect("the build's own directory is writable");
+        std::fs::write(path, text).expect("the build's own directory is writable");
+    }
+
     fn run(&self, args: &[&str], vars: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.current_dir(&self.0).env_remove("COUNTERSIGN_CONFIG").args(args).envs(vars.iter().copied());
@@ -120,6 +128,34 @@ fn what_could_not_work_is_said_before_it_is_deployed() {
     assert_eq!((code, at.as_slice()), (Some(1), expected.as_slice()));
 }
 
+/// Both from the file's own directory and from elsewhere: paths lead on from the file.
+#[test]
+fn schemas_are_compiled_and_their_files_found_beside_the_file() {
+    let file = GOOD.replace("request: {", "request: { schema: schemas/a.json,");
+    let desk = Desk::with("schemas", file.as_bytes());
+    let at = |pattern: &str| {
+        desk.put(
+            "schemas/a.json",
+            &format!(r#"{{ "properties": {{ "a": {{ "pattern": "{pattern}" }} }} }}"#),
+        );
+        let above = format!("../{}/countersign.yaml", desk.0.file_name().unwrap().to_string_lossy());
+        [vec!["check", "--format=json"], vec!["check", "--format=json", &above]].map(|args| {
+            let (code, text) = told(&desk.run(&args, &[]));
+            let flaws: Vec<serde_json::Value> = serde_json::from_str(&text).expect("what is printed is JSON");
+            (code, flaws.first().map(|flaw| format!("{} {}", flaw["at"], flaw["what"])))
+        })
+    };
+    assert_eq!(at("^a$"), [(Some(0), None), (Some(0), None)]);
+    for (code, flaw) in at("(?=a)") {
+        let flaw = flaw.unwrap_or_default();
+        assert!(
+            flaw.contains("request.schema") && flaw.contains("`schemas/a.json` at `/properties/a/pattern`"),
+            "{flaw}"
+        );
+        assert_eq!(code, Some(1));
+    }
+}
+
 #[test]
 fn the_schema_and_the_version_are_printed() {
     let desk = Desk::with("prints", b"");
@@ -128,4 +164,30 @@ fn the_schema_and_the_version_are_printed() {
     assert_eq!((code, schema["additionalProperties"].as_bool()), (Some(0), Some(false)));
     let version = format!("countersign {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(told(&desk.run(&["--version"], &[])), (Some(0), version));
+}
+
+#[test]
+fn a_program_that_does_not_compile_is_shown_at_its_word() {
+    let program = "    response:\n      transform: |\n        map({name})\n        | nme\n";
+    let desk = Desk::with("program", format!("{GOOD}{program}").as_bytes());
+    let (code, json) = told(&desk.run(&["check", "--format", "json"], &[]));
+    let line = GOOD.lines().count() + 4;
+    assert_eq!(code, Some(1), "{json}");
+    assert!(json.contains(&format!("\"line\": {line},\n    \"column\": 11,")), "{json}");
+    assert!(
+        json.contains("no function `nme` takes 0 arguments") && json.contains("\"level\": \"error\""),
+        "{json}"
+    );
+}
+
+#[test]
+fn a_loop_without_a_written_end_is_a_warning() {
+    let program = "    response: { transform: '[.[] | until(. > 3; . + 1)]' }\n";
+    let desk = Desk::with("warning", format!("{GOOD}{program}").as_bytes());
+    let (code, text) = told(&desk.run(&["check"], &[]));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with("warning: ") && text.contains("^^^^^"), "{text}");
+    assert!(text.ends_with("countersign.yaml: no flaws, 1 warning, 1 route\n"), "{text}");
+    let (_, json) = told(&desk.run(&["check", "--format", "json"], &[]));
+    assert!(json.contains("\"level\": \"warning\""), "{json}");
 }

@@ -23,6 +23,7 @@ mod corpora;
 mod tables;
 mod routing;
 mod urls;
+mod schemas;
 mod headers;
 mod credentials;
 mod reach;

@@ -47,6 +47,7 @@ pub struct Setup {
     script: Script,
     roots: Option<PathBuf>,
     exceptions: bool,
+    files: Vec<(String, String)>,
     mend: fn(&mut Declared),
 }
 
@@ -74,6 +75,7 @@ impl Setup {
             script: Arc::new(|_| say(200).with("content-type", "application/json").body("{}")),
             roots: None,
             exceptions: true,
+            files: Vec::new(),
             mend: |_| (),
         }
     }
@@ -120,6 +122,12 @@ impl Setup {
         self
     }
 
+    /// A file beside the configuration.
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.push((path.to_owned(), text.to_owned()));
+        self
+    }
+
     /// Changes what was declared into what the grammar cannot say yet.
     pub fn mend(mut self, mend: fn(&mut Declared)) -> Self {
         self.mend = mend;
@@ -147,7 +155,12 @@ impl Setup {
         let upstream = Upstream::start(Arc::clone(&self.script)).await;
         let url = self.place.clone().unwrap_or_else(|| format!("http://{}", upstream.address));
         let text = self.text(&url);
-        let mut declared = config::read(&text).unwrap_or_else(|flaws| panic!("{flaws:#?}\n{text}"));
+        let files = |path: &str| {
+            let file = self.files.iter().find(|(known, _)| known == path);
+            file.map(|(_, text)| text.clone().into_bytes()).ok_or_else(|| "it is not there".to_owned())
+        };
+        let mut declared =
+            config::read_beside(&text, &files).unwrap_or_else(|flaws| panic!("{flaws:#?}\n{text}"));
         (self.mend)(&mut declared);
         let plan = Blueprint::new(declared).unwrap();
         let vault = Vault::open(&plan.wanted, &Source::File(secrets())).await;

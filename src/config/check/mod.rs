@@ -5,12 +5,13 @@ mod credentials;
 mod headers;
 mod programs;
 mod routes;
+pub(super) mod schemas;
 mod upstreams;
 
 use validator::Validate;
 
 use super::declared::{Cors, Declared, Secret, SecretPlace};
-use super::flaw::{self, Flaws};
+use super::flaw::{self, Flaw, Flaws};
 use super::pasted::{PASTED, is_pasted};
 use super::tree::At;
 use crate::proxy::cors::OriginPattern;
@@ -36,7 +37,20 @@ pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
     }
     upstreams::check(declared, root, flaws);
     routes::check(declared, root, flaws);
+}
+
+/// Notes what only a compiler can see, of a file that has no other flaw. A
+/// cold start has no time for it: it is what `countersign check` adds.
+pub(super) fn deep(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
+    schemas::deep(declared, root, flaws);
     programs::check(declared, root, flaws);
+}
+
+/// What is no flaw, and what whoever runs this should know all the same.
+pub(super) fn warnings(declared: &Declared, root: &At<'_>) -> Vec<Flaw> {
+    let mut warnings = Flaws::default();
+    programs::warn(declared, root, &mut warnings);
+    warnings.sorted()
 }
 
 /// The rules that stand at the fields themselves.

@@ -1,6 +1,7 @@
 //! Programs: that each compiles, and what it may look at.
 
 use super::Flaws;
+use crate::body::MediaType;
 use crate::body::jq::{Message, Program};
 use crate::config::declared::{Declared, Errors, Route};
 use crate::config::fields::Parsed;
@@ -35,10 +36,29 @@ pub(super) fn relations(route: &Route, at: &At<'_>, flaws: &mut Flaws) {
         let help = "write `transform`, or `errors: pass` or `hide`";
         flaws.note(&response.key("errors"), "there is no `transform` for them to go through", help);
     }
-    if route.dangerous_range && (route.response.transform.is_some() || route.response.rewrite_urls) {
+    let (asked, said) = (&route.request, &route.response);
+    let reads = said.transform.is_some() || said.schema.is_some() || said.rewrite_urls;
+    if route.dangerous_range && reads {
         let what = "a part of an answer cannot be reshaped";
-        flaws.note(&at.key("dangerous_range"), what, "remove it, or what reshapes the answer");
+        flaws.note(&at.key("dangerous_range"), what, "remove it, or what reads the answer");
     }
+    let reads = asked.schema.is_some() || asked.transform.is_some() || asked.encode.is_some();
+    if reads || asked.reject_if.is_some() {
+        let types = at.key("request").key("content_types");
+        for (item, text) in types.sound_items().iter().zip(asked.content_types.iter().flatten()) {
+            if !is_readable(text) {
+                let help = "write JSON or forms here, or give such bodies a route of their own";
+                flaws.note(item, "the route must read its bodies, and cannot read this type", help);
+            }
+        }
+    }
+}
+
+/// Whether bodies of this type can be read; of a whole family, whether some can.
+fn is_readable(range: &str) -> bool {
+    let readable = |media: MediaType| media.is_json() || media.is_form() || media.is_multipart();
+    ["application/*", "multipart/*", "text/*"].contains(&range)
+        || MediaType::parse(range).is_some_and(readable)
 }
 
 fn each(declared: &Declared, root: &At<'_>, mut see: impl FnMut(&At<'_>, &Program)) {

@@ -2,9 +2,10 @@
 
 use http::Method;
 
-use super::{Flaws, credentials, field_rules, flaw, headers, programs, refer, upstreams};
+use super::{Flaws, credentials, field_rules, flaw, headers, programs, refer, schemas, upstreams};
 use crate::config::declared::{Credential, Declared, Request, Route, Upstream};
-use crate::config::fields::{Names, Parsed, Size};
+use crate::config::fields::{Parsed, Size};
+use crate::config::schemas::Query;
 use crate::config::tree::At;
 use crate::proxy::pattern::{METHODS, RouteKey};
 use crate::proxy::template::Template;
@@ -58,6 +59,7 @@ fn one(placed: &Placed<'_>, declared: &Declared, root: &At<'_>, flaws: &mut Flaw
     upstreams::patience(route.timeout, at, flaws);
     messages(route, at, flaws);
     programs::relations(route, at, flaws);
+    schemas::shallow(route, at, flaws);
     let Some((name, upstream)) =
         route.upstream.as_ref().and_then(|name| declared.upstreams.get_key_value(name))
     else {
@@ -122,14 +124,19 @@ fn is_media_range(text: &str) -> bool {
 
 /// The credential's own parameter is ours to send, in any spelling.
 fn credential_query(at: &At<'_>, request: &Request, credentials: &[Credential], flaws: &mut Flaws) {
-    let Names::These(names) = &request.query else { return };
-    for (item, name) in at.sound_items().iter().zip(names) {
+    let items = at.sound_items();
+    let named: Vec<(At<'_>, &String)> = match &request.query {
+        Query::Any => Vec::new(),
+        Query::These(names) => items.into_iter().zip(names).collect(),
+        Query::Judged(parameters) => parameters.keys().map(|name| (at.key(name), name)).collect(),
+    };
+    for (item, name) in &named {
         let ours = |credential: &Credential| match credential {
             Credential::Query { name: own, .. } => credentials::fold(own) == credentials::fold(name),
             _ => false,
         };
         if credentials.iter().any(ours) {
-            flaws.note(item, "the upstream's credential is sent in this parameter", "remove it here");
+            flaws.note_key(item, "the upstream's credential is sent in this parameter", "remove it here");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod hostile;
 mod names;
 mod relations;
+mod schemas;
 mod yaml;
 
 use super::{Flaw, fields, read};

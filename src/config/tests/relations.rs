@@ -218,3 +218,31 @@ fn paths_that_match_alike_name_their_parameters_alike() {
     );
     assert_eq!(two("GET /r/{a}", "GET /r/{a+}"), [""; 0]);
 }
+
+#[test]
+fn what_reshapes_an_answer_fits_together() {
+    let route = "  GET /b: { allow: [website], upstream: github";
+    let check = |more: &str, expected: &[&str]| {
+        let found = added(&format!("{route}, {more} }}\n"));
+        let wanted: Vec<String> = expected.iter().map(|flaw| format!("routes.GET /b.{flaw}")).collect();
+        assert_eq!(found, wanted, "{more}");
+    };
+    check("response: { errors: transform, transform: . }", &[]);
+    check(
+        "response: { errors: transform }",
+        &["response.errors: there is no `transform` for them to go through"],
+    );
+    check(
+        "dangerous_range: true, response: { transform: '{a}' }",
+        &["dangerous_range: a part of an answer cannot be reshaped"],
+    );
+    check(
+        "request: { transform: ., content_types: [application/json, image/png, application/*] }",
+        &["request.content_types[1]: the route must read its bodies, and cannot read this type"],
+    );
+    check("request: { content_types: [image/png] }", &[]);
+    check(
+        "dangerous_range: true, response: { rewrite_urls: true }",
+        &["dangerous_range: a part of an answer cannot be reshaped"],
+    );
+}
