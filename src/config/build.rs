@@ -189,6 +189,7 @@ fn build_route(
         of_request,
         of_answer,
         asks,
+        cache: response.cache.map(|lifetime| lifetime.0),
         key: key.text().to_owned(),
     })
 }

@@ -378,4 +378,11 @@ pub struct Response {
     /// `additionalProperties` with a schema of its own. A field that the upstream adds tomorrow stays here.
     #[serde(default)]
     pub project: bool,
+    /// Keeps answers to GET in the function's memory, in whole seconds up to `1d`: how long an answer that says
+    /// nothing of it is fresh. Where the upstream says so itself (`max-age`, `s-maxage`, `expires`), the shorter of
+    /// the two counts. Later, an answer with an `etag` or `last-modified` is asked about, and kept on if it still
+    /// holds. Each caller class has answers of its own. Never kept: what sets a cookie, is `private` or `no-store`,
+    /// or had a secret cut out. Answers that the credential was needed for are kept all the same: that is for you to
+    /// allow here. Each environment of the function has a cache of its own, and loses it when it ends.
+    pub cache: Option<Duration>,
 }

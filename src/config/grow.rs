@@ -22,7 +22,7 @@ pub(in crate::config) fn grow(text: &str, flaws: &mut Flaws) -> Option<Node> {
         block_nesting_limit: MOST_DEPTH,
     };
     let parser = Parser::new_from_str_with_options(text, options);
-    let mut grower = Grower { text, parser, flaws, path: String::new(), anchors: HashMap::new(), nodes: 0 };
+    let mut grower = Grower { parser, flaws, path: String::new(), anchors: HashMap::new(), nodes: 0 };
     match grower.document() {
         Ok(node) => Some(node),
         Err(end) => {
@@ -36,7 +36,6 @@ pub(in crate::config) fn grow(text: &str, flaws: &mut Flaws) -> Option<Node> {
 type End = Box<Flaw>;
 
 struct Grower<'t, 'f> {
-    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     flaws: &'f mut Flaws,
     path: String,
@@ -104,7 +103,7 @@ impl<'t> Grower<'t, '_> {
                 let plain = style == ScalarStyle::Plain;
                 // The parser writes `~` where nothing is written.
                 let text = if span.is_empty() { String::new() } else { text.into_owned() };
-                let begin = begin(self.text, span, style, &text);
+                let begin = begin(span, style, &text);
                 Node::new(place(span), Content::Scalar { text, plain, begin })
             }
             Event::SequenceStart(..) => self.list(span, depth)?,
@@ -266,18 +265,19 @@ fn place(span: Span) -> Place {
 
 /// Where the text of a scalar begins, if its lines are lines of the file:
 /// written in one line without escapes, or in a literal block (`|`).
-fn begin(file: &str, span: Span, style: ScalarStyle, text: &str) -> Option<Place> {
+fn begin(span: Span, style: ScalarStyle, text: &str) -> Option<Place> {
     let Place { line, column, width } = place(span);
+    let written = text.chars().count();
     match style {
+        // The parser begins it at its first line that is not empty.
         ScalarStyle::Literal => {
-            let mut lines = file.lines().skip(line).filter(|line| !line.trim().is_empty());
-            let indent = lines.next()?.chars().take_while(|c| *c == ' ').count();
-            Some(Place { line: line + 1, column: indent + 1, width: 1 })
+            let empty = text.chars().take_while(|c| *c == '\n').count();
+            Some(Place { line: line.saturating_sub(empty), column, width })
         }
         ScalarStyle::Folded => None,
-        ScalarStyle::Plain => (width == text.chars().count()).then_some(Place { line, column, width }),
+        ScalarStyle::Plain => (width == written).then_some(Place { line, column, width }),
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
-            (width == text.chars().count() + 2).then_some(Place { line, column: column + 1, width })
+            (width == written + 2).then_some(Place { line, column: column + 1, width })
         }
     }
 }

@@ -6,6 +6,7 @@ use super::build::Blueprint;
 use super::env::{Env, Secrets};
 use crate::proxy::Proxy;
 use crate::proxy::audit::Trail;
+use crate::proxy::cache::Cache;
 use crate::secret::Vault;
 use crate::secret::aws::SecretsManager;
 use crate::secret::vault::Source;
@@ -28,8 +29,8 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
     let (vault, client) = tokio::join!(reading, building);
     let vault = vault.map_err(|refusals| lines(&refusals))?;
     let (client, public_url) = (client?, env.public_url);
-    let trail = Trail::Stdout;
-    Ok(Proxy { cors: plan.cors, routes: plan.routes, vault, client, trail, public_url, spent: false.into() })
+    let (cors, routes, cache, trail) = (plan.cors, plan.routes, Cache::default(), Trail::Stdout);
+    Ok(Proxy { cors, routes, vault, client, cache, trail, public_url, spent: false.into() })
 }
 
 /// Reads and checks the file.

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::Route;
 use super::authorize::Grant;
+use super::cache::Outcome;
 use super::forward::Effort;
 use super::guard::Leaks;
 use crate::credential::Used;
@@ -42,6 +43,8 @@ pub struct Record<'r> {
     #[serde(skip)]
     found: Option<&'r Route>,
     caller: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<Outcome>,
     origin: Option<String>,
     source: String,
     status: u16,
@@ -100,6 +103,11 @@ impl<'r> Record<'r> {
     /// Notes to whom the route was granted.
     pub fn caller(&mut self, grant: &Grant<'r, '_>) {
         self.caller = Some(grant.class());
+    }
+
+    /// Notes what the cache had to do with it.
+    pub fn cached(&mut self, outcome: Outcome) {
+        self.cache = Some(outcome);
     }
 
     /// Notes which secrets are about to be used, and where.

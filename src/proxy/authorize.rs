@@ -95,11 +95,6 @@ impl<'r, 'p> Found<'r, 'p> {
 }
 
 impl<'r> Grant<'r, '_> {
-    /// What the route's programs are told of the request.
-    pub fn about(&self) -> About {
-        self.about.clone()
-    }
-
     /// The class of caller that it was granted to.
     pub fn class(&self) -> &'r str {
         self.class

@@ -166,7 +166,8 @@ fn check_status(status: StatusCode, range: bool) -> Result<(), Problem> {
     }
 }
 
-fn too_late(timeout: Duration) -> Problem {
+/// Also said of those who waited for somebody else's call.
+pub(super) fn too_late(timeout: Duration) -> Problem {
     let timeout = humantime::format_duration(Duration::from_millis(timeout.as_millis() as u64));
     Problem::new(Kind::UpstreamTimeout, format!("the upstream did not answer within {timeout}"))
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
 use zeroize::Zeroizing;
 
+use super::cache::Said;
 use super::coding::{self, Accepts, Coding, changed, weakened};
 use super::headers::Allowed;
 use super::search::Search;
@@ -74,6 +75,11 @@ impl Reply {
     pub(super) fn new(method: Method, accepts: Accepts, response: HttpResponse<Bytes>, guard: Guard) -> Self {
         let (parts, body) = response.into_parts();
         Self { method, accepts, status: parts.status, headers: parts.headers, body, guard }
+    }
+
+    /// What the upstream says about keeping the answer.
+    pub(super) fn said(&self) -> Said {
+        Said::new(self.status, &self.headers)
     }
 
     /// The answer, with the headers that the route lets through and

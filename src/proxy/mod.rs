@@ -11,6 +11,7 @@ pub mod identify;
 pub mod authorize;
 pub mod validate;
 pub mod parameters;
+pub mod cache;
 pub mod transform;
 pub mod inject;
 pub mod forward;
@@ -50,6 +51,7 @@ use crate::wire::{Problem, Request, Response, lambda};
 
 use audit::{Record, Trail};
 use authorize::Policy;
+use cache::{Cache, Call, Fetched};
 use cors::{Asking, Cors};
 use forward::{Effort, Limits, Upstream};
 use guard::{Open, Reply};
@@ -61,7 +63,7 @@ use reshape::OfAnswer;
 use route::Routes;
 use template::Template;
 use transform::OfRequest;
-use validate::Rules;
+use validate::{Rules, Valid};
 
 /// The doorman: all that is declared, and the values behind the names.
 pub struct Proxy {
@@ -73,6 +75,8 @@ pub struct Proxy {
     pub vault: Vault,
     /// The way out.
     pub client: Client,
+    /// What was answered before, and may be again.
+    pub cache: Cache,
     /// Where records are left.
     pub trail: Trail,
     /// Our base URL as callers see it, where the file's owner says so: over
@@ -114,6 +118,8 @@ pub struct Route {
     pub of_answer: OfAnswer,
     /// Whether one of its programs asks for `$request`.
     pub asks: bool,
+    /// How long an answer that says nothing of it is kept; `None`: not at all.
+    pub cache: Option<Duration>,
 }
 
 impl Proxy {
@@ -172,19 +178,32 @@ impl Proxy {
         let caller = identify::identify(&request);
         let grant = found.authorize(&caller, &request, now).await?;
         record.caller(&grant);
-        let about = grant.about();
+        let call = Call { class: grant.class(), ours, now, deadline };
         let valid = grant.validate(request).await?;
+        self.answer(valid, call, record).await
+    }
+
+    /// The upstream's answer, ready to leave. What is kept is answered without.
+    async fn fetch<'p>(
+        &'p self,
+        valid: Valid<'p, '_>,
+        call: Call<'_>,
+        record: &mut Record<'p>,
+    ) -> Result<Fetched, Problem> {
+        let (route, about) = (valid.found.route, valid.about());
         let ready = valid.transform().await?;
         let outbound = ready.inject(&self.vault)?;
         record.arm(&route.upstream.name, outbound.used());
-        let links = Links::new(&self.routes, route, &outbound, ours);
-        let reply = route.forward(outbound, &self.client, deadline, record).await?;
+        let links = Links::new(&self.routes, route, &outbound, call.ours);
+        let reply = route.forward(outbound, &self.client, call.deadline, record).await?;
+        let said = route.cache.map(|_| reply.said());
         let (clean, leaks) = reply.release(&route.response_headers, route.opened())?;
+        let said = said.filter(|_| leaks.is_empty());
         record.leaks(leaks);
         let shaped = clean.reshape(&route.of_answer, about, &links).await?;
         let response = links.rewrite(shaped);
         lambda::check_size(&response)?;
-        Ok(response)
+        Ok(Fetched { response, said })
     }
 }
 

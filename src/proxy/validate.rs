@@ -57,6 +57,13 @@ pub struct Valid<'r, 'p> {
     pub(super) content: Option<Content>,
 }
 
+impl Valid<'_, '_> {
+    /// What the route's programs are told of the request.
+    pub fn about(&self) -> About {
+        self.about.clone()
+    }
+}
+
 impl<'r, 'p> Grant<'r, 'p> {
     /// Lets a request pass that keeps to the route's rules, and that the door
     /// could read as a whole.

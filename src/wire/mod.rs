@@ -38,7 +38,8 @@ pub struct Request {
 }
 
 /// An answer that is safe to show. Made by `Links::rewrite`, by a
-/// [`Problem`], and for preflights; by nothing else.
+/// [`Problem`], for preflights, and by the cache from one of the first; by
+/// nothing else.
 #[derive(Debug)]
 pub struct Response {
     status: StatusCode,

@@ -166,11 +166,11 @@ pub struct Place {
 }
 
 /// A refusal or a failure, on its way to the caller and to the record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Problem(Box<Inner>);
 
 /// Boxed, because nearly every stage returns one and hardly ever does.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     kind: Kind,
     detail: Cow<'static, str>,

@@ -78,7 +78,7 @@ fn tools_read_the_same_flaws_as_json() {
     let (code, text) = told(&desk.run(&["check", "--format=json"], &[]));
     let flaws: serde_json::Value = serde_json::from_str(&text).expect("what is printed is JSON");
     let first = serde_json::json!({
-        "file": "countersign.yaml", "line": 1, "column": 10, "at": "version",
+        "level": "error", "file": "countersign.yaml", "line": 1, "column": 10, "at": "version",
         "what": "this version of the grammar is not known", "help": "write `version: 1`",
     });
     assert_eq!((code, &flaws[0]), (Some(1), &first));

@@ -35,6 +35,7 @@ mod codings;
 mod links;
 mod transforms;
 mod dialect;
+mod caching;
 mod records;
 
 mod house;

@@ -13,6 +13,7 @@ use countersign::config::build::Blueprint;
 use countersign::config::{self, Declared};
 use countersign::proxy::Proxy;
 use countersign::proxy::audit::Trail;
+use countersign::proxy::cache::Cache;
 use countersign::secret::Vault;
 use countersign::secret::vault::Source;
 use countersign::wire::client::{Client, Reach, Roots};
@@ -169,11 +170,9 @@ impl Setup {
         let roots = Roots::new(self.roots.as_deref()).unwrap();
         let client = Client::new(&roots, Reach::Public { except }).unwrap();
         let trail = Trail::Memory(Mutex::default());
-        let (cors, routes, public_url) = (plan.cors, plan.routes, None);
-        World {
-            proxy: Proxy { cors, routes, vault, client, trail, public_url, spent: false.into() },
-            upstream,
-        }
+        let (cors, routes, cache, public_url) = (plan.cors, plan.routes, Cache::default(), None);
+        let proxy = Proxy { cors, routes, vault, client, cache, trail, public_url, spent: false.into() };
+        World { proxy, upstream }
     }
 }
 
@@ -212,7 +211,7 @@ impl World {
             public_url: Some(OURS.to_owned()),
             fault: None,
         };
-        Ask { world: self, request, patience: Duration::from_secs(29) }
+        Ask { world: self, request, patience: Duration::from_secs(29), now: SystemTime::UNIX_EPOCH }
     }
 
     pub fn get(&self, target: &str) -> Ask<'_> {
@@ -245,6 +244,7 @@ pub struct Ask<'w> {
     world: &'w World,
     pub request: Request,
     patience: Duration,
+    now: SystemTime,
 }
 
 impl Ask<'_> {
@@ -276,9 +276,15 @@ impl Ask<'_> {
         self
     }
 
+    /// So many seconds after the world began.
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        self
+    }
+
     pub async fn send(self) -> Answer {
-        let Self { world, request, patience } = self;
-        Answer(world.proxy.handle(request, SystemTime::UNIX_EPOCH, patience).await)
+        let Self { world, request, patience, now } = self;
+        Answer(world.proxy.handle(request, now, patience).await)
     }
 }
 

@@ -107,6 +107,14 @@ impl Program {
         self.asks
     }
 
+    /// Whether it may look at the request's headers: at `$request` as a whole,
+    /// or at another part than those that its address and its caller fix.
+    pub fn asks_for_headers(&self) -> bool {
+        const FIXED: [&str; 5] = [".caller", ".method", ".params", ".path", ".query"];
+        let mut after = self.text.split("$request").skip(1);
+        after.any(|rest| !FIXED.iter().any(|part| rest.starts_with(part)))
+    }
+
     /// Compiles it, as its first run would.
     ///
     /// # Errors

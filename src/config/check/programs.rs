@@ -42,9 +42,17 @@ pub(super) fn relations(route: &Route, at: &At<'_>, flaws: &mut Flaws) {
         let what = "a part of an answer cannot be reshaped";
         flaws.note(&at.key("dangerous_range"), what, "remove it, or what reads the answer");
     }
+    let program = said.transform.as_ref().map(|text| Program::new(text.as_str(), Message::Answer));
+    if program.is_some_and(|program| program.asks_for_headers()) {
+        let what = "the program sees the request's headers, which kept answers are not told apart by";
+        let help =
+            "remove it, or use only `.params`, `.query`, `.path`, `.method` and `.caller` of `$request`";
+        flaws.note(&response.key("cache"), what, help);
+    }
     let reads = asked.schema.is_some() || asked.transform.is_some() || asked.encode.is_some();
     if reads || asked.reject_if.is_some() {
-        let types = at.key("request").key("content_types");
+        let request = at.key("request");
+        let types = request.key("content_types");
         for (item, text) in types.sound_items().iter().zip(asked.content_types.iter().flatten()) {
             if !is_readable(text) {
                 let help = "write JSON or forms here, or give such bodies a route of their own";

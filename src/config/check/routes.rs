@@ -1,5 +1,7 @@
 //! Routes: who may call them, where they lead, and that no two of them mean the same.
 
+use std::time::Duration;
+
 use http::Method;
 
 use super::{Flaws, credentials, field_rules, flaw, headers, programs, refer, schemas, upstreams};
@@ -12,6 +14,9 @@ use crate::proxy::template::Template;
 
 /// What Lambda takes in and gives back at most.
 const LAMBDAS_LIMIT: usize = 6 * 1024 * 1024;
+
+/// Lambda replaces environments within hours.
+const LONGEST_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A route with its key, and where it stands.
 struct Placed<'a> {
@@ -60,6 +65,7 @@ fn one(placed: &Placed<'_>, declared: &Declared, root: &At<'_>, flaws: &mut Flaw
     messages(route, at, flaws);
     programs::relations(route, at, flaws);
     schemas::shallow(route, at, flaws);
+    cache(placed, flaws);
     let Some((name, upstream)) =
         route.upstream.as_ref().and_then(|name| declared.upstreams.get_key_value(name))
     else {
@@ -112,6 +118,26 @@ fn size(at: &At<'_>, size: Option<Size>, flaws: &mut Flaws) {
             "a function on Lambda neither gets nor answers more than 6 MiB",
             "write `6MiB` or less",
         );
+    }
+}
+
+/// A cache that could never answer, or that could answer wrongly.
+fn cache(placed: &Placed<'_>, flaws: &mut Flaws) {
+    let Some(lifetime) = placed.route.response.cache else { return };
+    let response = placed.at.key("response");
+    let at = response.key("cache");
+    if !methods(placed).contains(&Method::GET) {
+        flaws.note(&at, "only answers to GET are kept, and this route serves none", "remove `cache`");
+    }
+    if placed.route.dangerous_range {
+        let help = "remove `cache`, or `dangerous_range`";
+        flaws.note(&at, "a part of an answer cannot be had from what is kept", help);
+    }
+    if lifetime.0.subsec_nanos() != 0 {
+        flaws.note(&at, "this is counted in whole seconds", "write a duration such as `60s`");
+    }
+    if LONGEST_KEPT < lifetime.0 {
+        flaws.note(&at, "no environment of a function lives that long", "write `1d` or less");
     }
 }
 

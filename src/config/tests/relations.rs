@@ -162,6 +162,30 @@ fn each_rule_of_a_route_is_checked() {
             "routes.GET /b.response.headers[0]: what the upstream says about cookies, connections and origins never comes back",
         ],
     );
+    check(&format!("GET /b: {{ {open}, response: {{ cache: 60s }} }}"), &[]);
+    check(&format!("ANY /b: {{ {open}, methods: [GET, PUT], response: {{ cache: 1d }} }}"), &[]);
+    for route in ["POST /b", "HEAD /b"] {
+        check(
+            &format!("{route}: {{ {open}, response: {{ cache: 60s }} }}"),
+            &[&format!(
+                "routes.{route}.response.cache: only answers to GET are kept, and this route serves none"
+            )],
+        );
+    }
+    check(
+        &format!(
+            "ANY /b: {{ {open}, methods: [PUT], dangerous_range: true, response: {{ cache: 1500ms }} }}"
+        ),
+        &[
+            "routes.ANY /b.response.cache: a part of an answer cannot be had from what is kept",
+            "routes.ANY /b.response.cache: only answers to GET are kept, and this route serves none",
+            "routes.ANY /b.response.cache: this is counted in whole seconds",
+        ],
+    );
+    check(
+        &format!("GET /b: {{ {open}, response: {{ cache: 25h }} }}"),
+        &["routes.GET /b.response.cache: no environment of a function lives that long"],
+    );
     check("GET /b: { allow: [], upstream: open }", &["routes.GET /b.allow: nobody may call this route"]);
     check(
         "GET /b:",
@@ -241,6 +265,11 @@ fn what_reshapes_an_answer_fits_together() {
         &["request.content_types[1]: the route must read its bodies, and cannot read this type"],
     );
     check("request: { content_types: [image/png] }", &[]);
+    check("response: { cache: 5s, transform: '{p: $request.query.p}' }", &[]);
+    check(
+        "response: { cache: 5s, transform: '{p: $request.headers.p}' }",
+        &["response.cache: the program sees the request's headers, which kept answers are not told apart by"],
+    );
     check(
         "dangerous_range: true, response: { rewrite_urls: true }",
         &["dangerous_range: a part of an answer cannot be reshaped"],
