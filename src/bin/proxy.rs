@@ -11,10 +11,10 @@ use std::time::SystemTime;
 use countersign::config;
 use countersign::config::env::Env;
 use countersign::proxy::Proxy;
-use countersign::wire::Response;
-use countersign::wire::lambda::{self, Form};
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde::{Serialize, Serializer};
+use countersign::wire::Body;
+use countersign::wire::lambda::{self, Form, Whole};
+use lambda_runtime::tower::util::ThenLayer;
+use lambda_runtime::{FunctionResponse, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 
 #[tokio::main(flavor = "local")]
@@ -33,36 +33,34 @@ async fn run() -> Result<(), String> {
     // It lives as long as the process.
     let proxy: &'static Proxy = Box::leak(Box::new(config::start(Env::read(variable)?).await?));
     let service = service_fn(move |event| answer(proxy, event));
+    // Between two events, when the answer is out.
+    let rest = ThenLayer::new(async move |done| if proxy.is_spent() { Err(SPENT.into()) } else { done });
+    let runtime = Runtime::new(service).layer(rest);
     // A task of its own: the runtime wakes its outermost future through the
     // kernel, a spawned one through a queue.
-    let served = tokio::task::spawn_local(lambda_runtime::run(service)).await;
+    let served = tokio::task::spawn_local(runtime.run()).await;
     served.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
+/// Lambda starts a fresh environment for the next event.
+const SPENT: &str = "a program of the configuration came to no end; the environment ends, and it with it";
+
 /// One event, one answer, whatever the event is.
-async fn answer(proxy: &Proxy, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Infallible> {
+async fn answer(
+    proxy: &Proxy,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<FunctionResponse<Whole, Body>, Infallible> {
     let LambdaEvent { payload, context } = event;
     let now = now();
+    let patience = lambda::patience(context.deadline(), now, proxy.streaming);
     let (response, form) = match lambda::request(payload.get(), &context.request_id) {
         Ok((request, form)) => {
             drop(payload);
-            (proxy.handle(request, now, lambda::patience(context.deadline(), now)).await, form)
+            (proxy.handle(request, now, patience).await, form)
         }
         Err(problem) => (proxy.refuse(&problem, &context.request_id, now), Form::Rest),
     };
-    Ok(Answer { response, form })
-}
-
-/// What the runtime sends back, in the form of the event.
-struct Answer {
-    response: Response,
-    form: Form,
-}
-
-impl Serialize for Answer {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        lambda::answer(&self.response, self.form).serialize(serializer)
-    }
+    Ok(lambda::reply(response, form, proxy.streaming))
 }
 
 /// A panic's own words could quote a value; its place cannot.

@@ -161,7 +161,7 @@ fn build_route(
     let of_answer = OfAnswer {
         schema: build_schema(response.schema, files)?,
         project: response.project,
-        program: response.transform.map(|text| Program::new(text, Message::Answer)),
+        program: response.transform.map(|text| Arc::new(Program::new(text, Message::Answer))),
         errors: build_errors(response.errors),
         rewrite_urls: response.rewrite_urls,
         max_bytes: response.max_bytes.map_or(RESPONSE_BYTES, |size| size.0),
@@ -169,7 +169,7 @@ fn build_route(
     let mut rules = build_rules(request.query, request.content_types, request.max_bytes, files);
     rules.schema = build_schema(request.schema, files)?;
     rules.reject_if = request.reject_if.map(|text| Program::new(text, Message::Request));
-    let programs = [&of_request.program, &of_answer.program, &rules.reject_if];
+    let programs = [of_request.program.as_ref(), of_answer.program.as_deref(), rules.reject_if.as_ref()];
     let asks = policy.has_condition() || programs.into_iter().flatten().any(Program::asks_for_request);
     Ok(Route {
         methods: methods(
@@ -190,6 +190,7 @@ fn build_route(
         of_answer,
         asks,
         cache: response.cache.map(|lifetime| lifetime.0),
+        stream: response.stream,
         key: key.text().to_owned(),
     })
 }

@@ -369,7 +369,7 @@ pub struct Response {
     pub rewrite_urls: bool,
     /// The longest body, compressed ones once decoded. Default: `4MiB`. Lambda lets 6 MB of JSON through, headers
     /// and all: a binary answer is base64 in it and ends at about 4.5 MB, text ends the earlier the more of its
-    /// characters must be escaped.
+    /// characters must be escaped. Does not bound a body that is streamed.
     pub max_bytes: Option<Size>,
     /// What a body must look like, written as in `request`. An answer that does not fit is withheld with 502; the record
     /// says where it does not.
@@ -385,4 +385,10 @@ pub struct Response {
     /// or had a secret cut out. Answers that the credential was needed for are kept all the same: that is for you to
     /// allow here. Each environment of the function has a cache of its own, and loses it when it ends.
     pub cache: Option<Duration>,
+    /// Sends the body on as it arrives: server-sent events, lines of JSON, downloads. It needs
+    /// `COUNTERSIGN_STREAMING=true`; without it, and where the upstream's status is not 2xx or its body is compressed,
+    /// the body is kept until it is whole, up to `max_bytes`. `timeout` then bounds the wait for the answer's head, and
+    /// after that each pause. AWS lets at most 200 MB of a streamed body through, for 15 minutes at most.
+    #[serde(default)]
+    pub stream: bool,
 }

@@ -15,6 +15,8 @@ pub struct Env {
     pub extra_ca: Option<PathBuf>,
     /// `COUNTERSIGN_PUBLIC_URL`: our base URL as callers see it.
     pub public_url: Option<String>,
+    /// `COUNTERSIGN_STREAMING`: whether to answer in Lambda's streaming mode.
+    pub streaming: bool,
     /// Where the secrets are.
     pub secrets: Secrets,
 }
@@ -36,8 +38,18 @@ impl Env {
             config: path("COUNTERSIGN_CONFIG").unwrap_or_else(|| PathBuf::from("countersign.yaml")),
             extra_ca: path("COUNTERSIGN_EXTRA_CA"),
             public_url: var("COUNTERSIGN_PUBLIC_URL").map(|text| public_url(&text)).transpose()?,
+            streaming: streaming(var("COUNTERSIGN_STREAMING").as_deref())?,
             secrets: secrets(&var)?,
         })
+    }
+}
+
+/// The gateway in front must be told the same: a guess would break every call.
+fn streaming(value: Option<&str>) -> Result<bool, String> {
+    match value {
+        Some("true") => Ok(true),
+        Some("false") | None => Ok(false),
+        Some(_) => Err("COUNTERSIGN_STREAMING is neither `true` nor `false`".to_owned()),
     }
 }
 
@@ -107,6 +119,21 @@ mod tests {
         assert!(read(&[file]).is_err());
         assert!(read(&[file, ("COUNTERSIGN_LOCAL", "false")]).is_err());
         assert!(matches!(read(&[file, ("COUNTERSIGN_LOCAL", "true")]).unwrap().secrets, Secrets::File(_)));
+    }
+
+    #[test]
+    fn streaming_is_on_or_off() {
+        let check = |value: &str, expected: Option<bool>| {
+            let local = [("COUNTERSIGN_SECRETS_FILE", "s"), ("COUNTERSIGN_LOCAL", "true")];
+            let found = read(&[local[0], local[1], ("COUNTERSIGN_STREAMING", value)]);
+            assert_eq!(found.ok().map(|env| env.streaming), expected, "{value}");
+        };
+        check("true", Some(true));
+        check("false", Some(false));
+        check("", Some(false));
+        for wrong in ["1", "yes", "True", " true"] {
+            check(wrong, None);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The cold start: from the environment to a proxy that can answer.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::build::Blueprint;
 use super::env::{Env, Secrets};
@@ -28,9 +29,17 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
     let building = async { Client::new(&roots, Reach::Public { except: plan.private_hosts.clone() }) };
     let (vault, client) = tokio::join!(reading, building);
     let vault = vault.map_err(|refusals| lines(&refusals))?;
-    let (client, public_url) = (client?, env.public_url);
-    let (cors, routes, cache, trail) = (plan.cors, plan.routes, Cache::default(), Trail::Stdout);
-    Ok(Proxy { cors, routes, vault, client, cache, trail, public_url, spent: false.into() })
+    Ok(Proxy {
+        cors: plan.cors,
+        routes: plan.routes,
+        vault,
+        client: client?,
+        cache: Cache::default(),
+        trail: Arc::new(Trail::Stdout),
+        public_url: env.public_url,
+        streaming: env.streaming,
+        spent: Arc::default(),
+    })
 }
 
 /// Reads and checks the file.

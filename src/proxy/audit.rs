@@ -4,6 +4,7 @@
 //! no value, no header but the origin, no query and no body, so that it can
 //! be kept for years and read by many.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -16,8 +17,9 @@ use super::authorize::Grant;
 use super::cache::Outcome;
 use super::forward::Effort;
 use super::guard::Leaks;
+use super::stream::End;
 use crate::credential::Used;
-use crate::wire::{Problem, Request, Response};
+use crate::wire::{Body, Problem, Request, Response};
 
 /// Where records go. A closed set, so an enum and not a trait.
 pub enum Trail {
@@ -39,10 +41,10 @@ pub struct Record<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     api_key_id: Option<String>,
     method: String,
-    route: Option<&'r str>,
+    route: Option<Cow<'r, str>>,
     #[serde(skip)]
     found: Option<&'r Route>,
-    caller: Option<&'r str>,
+    caller: Option<Cow<'r, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<Outcome>,
     origin: Option<String>,
@@ -52,13 +54,16 @@ pub struct Record<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     duration_ms: f64,
-    upstream: Option<&'r str>,
+    upstream: Option<Cow<'r, str>>,
     upstream_status: Option<u16>,
     upstream_ms: Option<f64>,
     retries: u8,
     secrets: Vec<Used>,
     bytes_in: usize,
     bytes_out: usize,
+    /// How a body that was streamed came to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<End>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     leak: bool,
     #[serde(skip_serializing_if = "Leaks::is_empty")]
@@ -91,7 +96,7 @@ impl<'r> Record<'r> {
 
     /// Notes which route it found.
     pub fn route(&mut self, route: &'r Route) {
-        self.route = Some(&route.key);
+        self.route = Some(Cow::Borrowed(&route.key));
         self.found = Some(route);
     }
 
@@ -102,7 +107,7 @@ impl<'r> Record<'r> {
 
     /// Notes to whom the route was granted.
     pub fn caller(&mut self, grant: &Grant<'r, '_>) {
-        self.caller = Some(grant.class());
+        self.caller = Some(Cow::Borrowed(grant.class()));
     }
 
     /// Notes what the cache had to do with it.
@@ -112,7 +117,7 @@ impl<'r> Record<'r> {
 
     /// Notes which secrets are about to be used, and where.
     pub fn arm(&mut self, upstream: &'r str, used: &[Used]) {
-        self.upstream = Some(upstream);
+        self.upstream = Some(Cow::Borrowed(upstream));
         self.secrets = used.to_vec();
     }
 
@@ -125,8 +130,8 @@ impl<'r> Record<'r> {
 
     /// Notes that secrets had to be cut out of the answer.
     pub fn leaks(&mut self, leaks: Leaks) {
-        self.leak = !leaks.is_empty();
-        self.leaked = leaks;
+        self.leaked.extend(leaks);
+        self.leak = !self.leaked.is_empty();
     }
 
     /// Notes why it ended early, and says so to the caller.
@@ -138,19 +143,54 @@ impl<'r> Record<'r> {
 
     /// Notes how it ended. An answer to HEAD loses its body here, whoever made it.
     pub fn close(&mut self, response: Response, took: Duration) -> Response {
-        let response = if self.method == Method::HEAD.as_str() { response.without_body() } else { response };
+        let response =
+            if self.method == Method::HEAD.as_str() { response.with_body(Body::NONE) } else { response };
         self.status = response.status().as_u16();
         self.bytes_out = response.body().len();
-        self.duration_ms = millis(took);
+        self.took(took);
         response
+    }
+
+    /// What the gateway calls this request.
+    pub fn id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Notes that a part of a streamed body went out.
+    pub fn passed(&mut self, bytes: usize) {
+        self.bytes_out += bytes;
+    }
+
+    /// Notes how a streamed body came to its end, and what was the matter.
+    pub fn ended(&mut self, end: End, problem: Option<&Problem>) {
+        self.stream = Some(end);
+        self.code = problem.map(|problem| problem.kind().code());
+        self.cause = problem.and_then(Problem::cause).map(str::to_owned);
+    }
+
+    /// Notes how long it took, to the end of the body.
+    pub fn took(&mut self, took: Duration) {
+        self.duration_ms = millis(took);
+    }
+
+    /// The same record, for a body that outlives the request's own stages.
+    pub fn into_owned(self) -> Record<'static> {
+        let owned = |text: Option<Cow<'r, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Record {
+            route: owned(self.route),
+            caller: owned(self.caller),
+            upstream: owned(self.upstream),
+            found: None,
+            ..self
+        }
     }
 }
 
 impl Trail {
     /// Leaves a finished record. A standard output that is gone is nothing
     /// that a request could be blamed for.
-    pub fn leave(&self, record: Record<'_>) {
-        let line = serde_json::to_string(&record).unwrap_or_default();
+    pub fn leave(&self, record: &Record<'_>) {
+        let line = serde_json::to_string(record).unwrap_or_default();
         match self {
             Self::Stdout => drop(writeln!(std::io::stdout().lock(), "{line}")),
             Self::Memory(lines) => {

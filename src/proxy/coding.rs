@@ -126,6 +126,16 @@ pub(super) fn changed(body: Vec<u8>, headers: &mut HeaderMap) -> Bytes {
     body.into()
 }
 
+/// A body that may yet turn out to be changed: nothing is said of its bytes,
+/// and no `if-match` can be made of its `etag` (RFC 9110 §13.1.1).
+pub(super) fn may_change(headers: &mut HeaderMap) {
+    for name in &ABOUT_BYTES {
+        headers.remove(name);
+    }
+    let etag = headers.remove(header::ETAG);
+    headers.extend(etag.as_ref().and_then(weakened).map(|etag| (header::ETAG, etag)));
+}
+
 /// The same content in another coding has another strong `etag`, and may
 /// have the same weak one (RFC 9110 §8.8.1).
 pub(super) fn weakened(etag: &HeaderValue) -> Option<HeaderValue> {

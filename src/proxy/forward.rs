@@ -2,7 +2,7 @@
 //!
 //! The upstream's host, scheme, port and base path are the file's; no request
 //! moves them. Nothing is followed, nothing is half delivered: an answer is
-//! whole, or it is a problem.
+//! whole, or it is a problem; or its route streams, and it has begun well.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::str::FromStr;
@@ -10,12 +10,16 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
-use super::guard::{Guard, Reply, too_large};
+use super::coding;
+use super::events::Form;
+use super::guard::{Arrived, Guard, Reply, too_large};
 use super::inject::Outbound;
+use super::stream::Pace;
 use crate::credential::Credential;
 use crate::wire::Problem;
 use crate::wire::client::{Client, Failure};
@@ -51,8 +55,10 @@ pub struct Limits {
     pub deadline: Instant,
     /// The whole time it had, for the caller to be told.
     pub timeout: Duration,
-    /// The longest answer, in bytes.
+    /// The longest answer that is kept in memory, in bytes.
     pub max_bytes: usize,
+    /// How an answer may pass as it arrives; `None`: it is kept until it is whole.
+    pub pace: Option<Pace>,
 }
 
 /// What a call cost.
@@ -65,7 +71,8 @@ pub struct Effort {
 }
 
 impl Upstream {
-    /// Sends a request and waits for the whole answer, within `limits`.
+    /// Sends a request and waits for the answer, within `limits`: the whole of
+    /// it, or its head where the body may pass as it arrives.
     pub async fn forward(
         &self,
         outbound: Outbound,
@@ -79,7 +86,7 @@ impl Upstream {
         }
         let again = if is_idempotent(&outbound.method) { self.retries } else { 0 };
         loop {
-            let attempt = client.send(outbound.request(), outbound.url.clone(), limits.max_bytes);
+            let attempt = outbound.send(client, limits);
             let outcome = timeout_at(limits.deadline, attempt).await.map_err(|_| too_late(limits.timeout))?;
             effort.status = outcome.as_ref().ok().map(Response::status);
             let left = again.saturating_sub(effort.retries);
@@ -95,7 +102,7 @@ impl Upstream {
 
     fn reply(
         &self,
-        outcome: Result<Response<Bytes>, Failure>,
+        outcome: Result<Response<Arrived>, Failure>,
         outbound: Outbound,
         limits: Limits,
     ) -> Result<Reply, Problem> {
@@ -107,6 +114,26 @@ impl Upstream {
 }
 
 impl Outbound {
+    async fn send(&self, client: &Client, limits: Limits) -> Result<Response<Arrived>, Failure> {
+        let (head, incoming) = client.open(self.request(), self.url.clone()).await?.into_parts();
+        let arrived = match limits.pace.filter(|pace| self.is_streamed(&head, *pace)) {
+            Some(pace) => Arrived { bytes: Bytes::new(), rest: Some((incoming, pace)) },
+            None => Arrived { bytes: incoming.whole(limits.max_bytes).await?, rest: None },
+        };
+        Ok(Response::from_parts(head, arrived))
+    }
+
+    /// An error is short, and its words may be replaced; what is packed must
+    /// be unpacked before anybody can look into it.
+    fn is_streamed(&self, head: &Parts, pace: Pace) -> bool {
+        const BODILESS: [StatusCode; 2] = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT];
+        let body = self.method != Method::HEAD && !BODILESS.contains(&head.status);
+        let plain = coding::codings(&head.headers).is_some_and(|codings| codings.is_empty())
+            && !coding::is_transfer_coded(&head.headers);
+        let wanted = !pace.events_only || Form::of(&head.headers).is_some();
+        head.status.is_success() && body && plain && wanted
+    }
+
     fn request(&self) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
@@ -126,7 +153,7 @@ fn is_idempotent(method: &Method) -> bool {
 }
 
 /// How long to wait before another try, if one may help.
-fn pause(outcome: &Result<Response<Bytes>, Failure>, outbound: &Outbound, attempt: u8) -> Option<Duration> {
+fn pause(outcome: &Result<Response<Arrived>, Failure>, outbound: &Outbound, attempt: u8) -> Option<Duration> {
     match outcome {
         Err(Failure::Unreachable(_)) => Some(backoff(outbound, attempt)),
         Err(Failure::Invalid(_) | Failure::TooLarge) => None,
@@ -168,8 +195,16 @@ fn check_status(status: StatusCode, range: bool) -> Result<(), Problem> {
 
 /// Also said of those who waited for somebody else's call.
 pub(super) fn too_late(timeout: Duration) -> Problem {
-    let timeout = humantime::format_duration(Duration::from_millis(timeout.as_millis() as u64));
-    Problem::new(Kind::UpstreamTimeout, format!("the upstream did not answer within {timeout}"))
+    Problem::new(Kind::UpstreamTimeout, format!("the upstream did not answer within {}", millis(timeout)))
+}
+
+/// Said of a body that has begun to arrive.
+pub(super) fn too_slow(pause: Duration) -> Problem {
+    Problem::new(Kind::UpstreamTimeout, format!("the upstream paused for longer than {}", millis(pause)))
+}
+
+fn millis(duration: Duration) -> impl std::fmt::Display {
+    humantime::format_duration(Duration::from_millis(duration.as_millis() as u64))
 }
 
 fn problem(failure: Failure, max_bytes: usize) -> Problem {

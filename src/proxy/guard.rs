@@ -16,10 +16,13 @@ use super::coding::{self, Accepts, Coding, changed, weakened};
 use super::headers::Allowed;
 use super::search::Search;
 use super::spelling::spellings;
+use super::stream::{Pace, Passage};
+use super::sweep::Sweep;
 use super::unpack::{Fault, unpack};
 use crate::credential::Needle;
 use crate::secret::vault::SHORTEST;
 use crate::wire::Problem;
+use crate::wire::client::Incoming;
 use crate::wire::problem::Kind;
 
 pub use super::search::Leaks;
@@ -43,8 +46,15 @@ pub struct Reply {
     accepts: Accepts,
     status: StatusCode,
     headers: HeaderMap,
-    body: Bytes,
+    body: Arrived,
     guard: Guard,
+}
+
+/// What there is of a body when its answer is searched: all of it, or
+/// nothing yet, and where the rest comes from.
+pub(super) struct Arrived {
+    pub(super) bytes: Bytes,
+    pub(super) rest: Option<(Incoming, Pace)>,
 }
 
 /// An answer without secrets, whose links still lead to the upstream. It is
@@ -55,11 +65,13 @@ pub struct Reply {
 ///     clean
 /// }
 /// ```
-#[derive(Debug)]
 pub struct Clean {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
+    /// Empty where the body is still to come.
     pub(super) body: Bytes,
+    /// The rest of an answer whose body passes as it arrives.
+    pub(super) passage: Option<Passage>,
 }
 
 /// How a body is opened.
@@ -72,7 +84,12 @@ pub struct Open {
 }
 
 impl Reply {
-    pub(super) fn new(method: Method, accepts: Accepts, response: HttpResponse<Bytes>, guard: Guard) -> Self {
+    pub(super) fn new(
+        method: Method,
+        accepts: Accepts,
+        response: HttpResponse<Arrived>,
+        guard: Guard,
+    ) -> Self {
         let (parts, body) = response.into_parts();
         Self { method, accepts, status: parts.status, headers: parts.headers, body, guard }
     }
@@ -84,41 +101,46 @@ impl Reply {
 
     /// The answer, with the headers that the route lets through and
     /// without the secrets; and which secrets had to be cut out. No body is
-    /// longer than `open.limit` once it is decoded.
-    pub fn release(self, allowed: &Allowed, open: Open) -> Result<(Clean, Leaks), Problem> {
+    /// longer than `open.limit` once it is decoded, but for one that still arrives.
+    pub fn release(mut self, allowed: &Allowed, open: Open) -> Result<(Clean, Leaks), Problem> {
         let (status, mut leaks) = (self.status, Leaks::new());
         let mut headers = self.guard.clean_headers(allowed.down(&self.headers), &mut leaks);
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
+        let passage = self.body.rest.take().map(|(incoming, pace)| {
+            coding::may_change(&mut headers);
+            Passage::new(incoming, pace, self.guard.sweep(), &headers)
+        });
         // Without a body nothing is said of its coding either: a cache would
         // say it of the body that it keeps, which may be a decoded one.
         let body =
             if self.is_bodiless() { Bytes::new() } else { self.search(&mut headers, open, &mut leaks)? };
-        Ok((Clean { status, headers, body }, leaks))
+        Ok((Clean { status, headers, body, passage }, leaks))
     }
 
     fn is_bodiless(&self) -> bool {
         const BODILESS: [StatusCode; 3] =
             [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
-        self.body.is_empty() || self.method == Method::HEAD || BODILESS.contains(&self.status)
+        self.body.bytes.is_empty() || self.method == Method::HEAD || BODILESS.contains(&self.status)
     }
 
     /// The body as it may leave, with `headers` true of it.
     fn search(self, headers: &mut HeaderMap, open: Open, leaks: &mut Leaks) -> Result<Bytes, Problem> {
         let codings = self.codings()?;
+        let came = self.body.bytes;
         if codings.is_empty() {
-            let Some(cut) = self.guard.clean(&self.body, leaks) else { return Ok(self.body) };
+            let Some(cut) = self.guard.clean(&came, leaks) else { return Ok(came) };
             return Ok(changed(cut, headers));
         }
-        let copy = unpack(&codings, &self.body, open.limit).map_err(|fault| problem(fault, open.limit))?;
+        let copy = unpack(&codings, &came, open.limit).map_err(|fault| problem(fault, open.limit))?;
         if let Some(cut) = self.guard.clean(&copy, leaks) {
             return Ok(changed(cut, headers));
         }
         // A packed body has places that no decoder shows, such as gzip's comment.
-        if !open.read && self.accepts.all(&codings) && self.guard.clean(&self.body, leaks).is_none() {
+        if !open.read && self.accepts.all(&codings) && self.guard.clean(&came, leaks).is_none() {
             headers.insert(header::CONTENT_ENCODING, coding::list(&codings));
-            return Ok(self.body);
+            return Ok(came);
         }
         let etag = headers.get(header::ETAG).and_then(weakened);
         let body = changed(copy, headers);
@@ -153,8 +175,9 @@ fn problem(fault: Fault, limit: usize) -> Problem {
 /// Also said of an answer that was too long before anybody decoded it.
 pub(super) fn too_large(limit: usize) -> Problem {
     let limit = bytesize::ByteSize::b(limit as u64);
-    Problem::new(Kind::ResponseTooLarge, format!("the upstream's answer is longer than {limit}"))
-        .hint("whoever runs this API can raise the route's `response.max_bytes`, up to Lambda's 6 MB")
+    Problem::new(Kind::ResponseTooLarge, format!("the upstream's answer is longer than {limit}")).hint(
+        "whoever runs this API can raise the route's `response.max_bytes`, up to Lambda's 6 MB, or stream it",
+    )
 }
 
 impl Guard {
@@ -170,7 +193,7 @@ impl Guard {
                 }
             }
         }
-        Self { inner: Search::new(&patterns, names).map(Arc::new) }
+        Self { inner: Search::new(patterns, names).map(Arc::new) }
     }
 
     fn clean_headers(&self, headers: HeaderMap, leaks: &mut Leaks) -> HeaderMap {
@@ -191,8 +214,13 @@ impl Guard {
         cleaned
     }
 
+    /// The same search for a body that still arrives.
+    pub(super) fn sweep(&self) -> Sweep {
+        Sweep::new(self.inner.clone())
+    }
+
     /// The bytes without the secrets, if there are any in them.
-    fn clean(&self, bytes: &[u8], leaks: &mut Leaks) -> Option<Vec<u8>> {
+    pub(super) fn clean(&self, bytes: &[u8], leaks: &mut Leaks) -> Option<Vec<u8>> {
         self.inner.as_deref()?.clean(bytes, leaks)
     }
 }
@@ -252,7 +280,8 @@ mod tests {
     /// What `GET` with this `accept-encoding` gets of this body.
     fn release(body: Bytes, encoding: &str, accept: &'static str) -> (Clean, Leaks) {
         let accepts = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
-        let response = HttpResponse::builder().header("content-encoding", encoding).body(body).unwrap();
+        let arrived = Arrived { bytes: body, rest: None };
+        let response = HttpResponse::builder().header("content-encoding", encoding).body(arrived).unwrap();
         let reply = Reply::new(Method::GET, Accepts::of(&accepts), response, guard());
         reply.release(&Allowed::Any, Open { limit: 1000, read: false }).unwrap()
     }

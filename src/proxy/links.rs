@@ -21,6 +21,7 @@ use super::path::Path;
 use super::pattern::Pattern;
 use super::reshape::Shaped;
 use super::route::Routes;
+use super::stream::Passage;
 use super::template::encode;
 use super::weblink::{Link, values};
 use crate::credential::Credential;
@@ -49,9 +50,10 @@ impl<'p> Links<'p> {
         if absolute { self.ours(url) } else { None }
     }
 
-    /// The response, whose `location` and `link` lead to us.
-    pub fn rewrite(&self, shaped: Shaped) -> Response {
-        let Clean { status, mut headers, body } = shaped.0;
+    /// The response, whose `location` and `link` lead to us; and the rest of
+    /// it, where its body is still to come.
+    pub fn rewrite(&self, shaped: Shaped) -> (Response, Option<Passage>) {
+        let Clean { status, mut headers, body, passage } = shaped.0;
         for name in [header::LOCATION, header::LINK] {
             let lines: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
             headers.remove(&name);
@@ -59,7 +61,7 @@ impl<'p> Links<'p> {
                 headers.append(&name, line);
             }
         }
-        Response::new(status, headers, body)
+        (Response::new(status, headers, body), passage)
     }
 
     /// One header line, or what is left of it. Where the route declares the

@@ -19,6 +19,7 @@ pub mod guard;
 pub mod answer;
 pub mod reshape;
 pub mod links;
+pub mod stream;
 pub mod audit;
 
 pub mod headers;
@@ -29,6 +30,8 @@ mod about;
 mod read;
 mod spelling;
 mod search;
+mod sweep;
+pub mod events;
 mod coding;
 mod unpack;
 mod weblink;
@@ -61,6 +64,7 @@ use links::Links;
 use path::Path;
 use reshape::OfAnswer;
 use route::Routes;
+use stream::{Account, Pace, Passage};
 use template::Template;
 use transform::OfRequest;
 use validate::{Rules, Valid};
@@ -78,12 +82,15 @@ pub struct Proxy {
     /// What was answered before, and may be again.
     pub cache: Cache,
     /// Where records are left.
-    pub trail: Trail,
+    pub trail: Arc<Trail>,
+    /// Whether bodies may pass as they arrive: the function answers in
+    /// Lambda's streaming mode.
+    pub streaming: bool,
     /// Our base URL as callers see it, where the file's owner says so: over
     /// what the gateway tells.
     pub public_url: Option<String>,
     /// Whether something still runs that only the end of the process ends.
-    pub spent: AtomicBool,
+    pub spent: Arc<AtomicBool>,
 }
 
 /// One method and path of ours that may be called, and all that is declared about it.
@@ -120,6 +127,8 @@ pub struct Route {
     pub asks: bool,
     /// How long an answer that says nothing of it is kept; `None`: not at all.
     pub cache: Option<Duration>,
+    /// Whether the body passes as it arrives.
+    pub stream: bool,
 }
 
 impl Proxy {
@@ -131,14 +140,18 @@ impl Proxy {
         let asking = self.cors.judge(&request);
         let serving = self.serve(request, &asking, (now, started + patience), &mut record);
         let outcome = caught(serving).await;
-        let mut response = outcome.unwrap_or_else(|problem| {
+        let (mut response, passage) = outcome.unwrap_or_else(|problem| {
             self.spent.fetch_or(problem.is_last(), Ordering::Relaxed);
-            record.problem(&problem)
+            (record.problem(&problem), None)
         });
         self.cors.decorate(&asking, record.found(), &mut response);
         let response = record.close(response, started.elapsed());
-        self.trail.leave(record);
-        response
+        let Some(passage) = passage else {
+            self.trail.leave(&record);
+            return response;
+        };
+        let (trail, spent) = (Arc::clone(&self.trail), Arc::clone(&self.spent));
+        response.with_body(passage.start(Account::open(record.into_owned(), started, trail, spent)))
     }
 
     /// Whether the process must end once the last answer is out: a program
@@ -153,7 +166,7 @@ impl Proxy {
         let mut response = record.problem(problem);
         self.cors.decorate(&Asking::NOBODY, None, &mut response);
         let response = record.close(response, Duration::ZERO);
-        self.trail.leave(record);
+        self.trail.leave(&record);
         response
     }
 
@@ -163,12 +176,13 @@ impl Proxy {
         asking: &Asking,
         (now, deadline): (SystemTime, Instant),
         record: &mut Record<'p>,
-    ) -> Result<Response, Problem> {
+    ) -> Result<(Response, Option<Passage>), Problem> {
         let raw = request.path.clone();
         let path = Path::parse(&raw)?;
         self.routes.check_slashes(&path)?;
         if asking.preflight {
-            return self.cors.preflight(&request, asking, self.routes.resource(&path));
+            let response = self.cors.preflight(&request, asking, self.routes.resource(&path))?;
+            return Ok((response, None));
         }
         asking.admit()?;
         let found = self.routes.find(&request.method, &path)?;
@@ -195,21 +209,44 @@ impl Proxy {
         let outbound = ready.inject(&self.vault)?;
         record.arm(&route.upstream.name, outbound.used());
         let links = Links::new(&self.routes, route, &outbound, call.ours);
-        let reply = route.forward(outbound, &self.client, call.deadline, record).await?;
+        let reply = self.forward(route, outbound, call.deadline, record).await?;
         let said = route.cache.map(|_| reply.said());
         let (clean, leaks) = reply.release(&route.response_headers, route.opened())?;
         let said = said.filter(|_| leaks.is_empty());
         record.leaks(leaks);
         let shaped = clean.reshape(&route.of_answer, about, &links).await?;
-        let response = links.rewrite(shaped);
-        lambda::check_size(&response)?;
-        Ok(Fetched { response, said })
+        let (response, passage) = links.rewrite(shaped);
+        if !self.streaming {
+            lambda::check_size(&response)?;
+        }
+        Ok(Fetched { response, passage, said })
+    }
+
+    /// Sends a request to the route's upstream within the route's time, and
+    /// never past the invocation's own.
+    async fn forward(
+        &self,
+        route: &Route,
+        outbound: Outbound,
+        deadline: Instant,
+        record: &mut Record<'_>,
+    ) -> Result<Reply, Problem> {
+        let started = Instant::now();
+        let timeout = route.timeout.min(deadline.saturating_duration_since(started));
+        let pace = Pace { pause: route.timeout, deadline, events_only: route.of_answer.reads() };
+        let pace = (self.streaming && route.stream).then_some(pace);
+        let max_bytes = route.of_answer.max_bytes;
+        let limits = Limits { deadline: started + timeout, timeout, max_bytes, pace };
+        let mut effort = Effort::default();
+        let reply = route.upstream.forward(outbound, &self.client, limits, &mut effort).await;
+        record.effort(effort, started.elapsed());
+        reply
     }
 }
 
 /// A panic is a bug of ours: the caller gets a problem like any other, and
 /// the environment lives on.
-async fn caught(serving: impl Future<Output = Result<Response, Problem>>) -> Result<Response, Problem> {
+async fn caught<T>(serving: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let mut serving = pin!(serving);
     let polled = poll_fn(|context| {
         let poll = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context)));
@@ -232,24 +269,6 @@ impl Route {
     /// How the bodies of answers are opened.
     fn opened(&self) -> Open {
         Open { limit: self.of_answer.max_bytes, read: self.of_answer.reads() }
-    }
-
-    /// Sends a request to the route's upstream within the route's time, and
-    /// never past the invocation's own.
-    async fn forward(
-        &self,
-        outbound: Outbound,
-        client: &Client,
-        deadline: Instant,
-        record: &mut Record<'_>,
-    ) -> Result<Reply, Problem> {
-        let started = Instant::now();
-        let timeout = self.timeout.min(deadline.saturating_duration_since(started));
-        let limits = Limits { deadline: started + timeout, timeout, max_bytes: self.of_answer.max_bytes };
-        let mut effort = Effort::default();
-        let reply = self.upstream.forward(outbound, client, limits, &mut effort).await;
-        record.effort(effort, started.elapsed());
-        reply
     }
 }
 

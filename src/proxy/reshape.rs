@@ -3,11 +3,14 @@
 //! This comes after the guard: no program ever sees a secret. And it lets
 //! nothing pass around a program: what the program cannot read is refused.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::answer;
 use super::coding::{ABOUT_BYTES, weakened};
+use super::events::{Events, Form, Reshape};
 use super::guard::{Clean, too_large};
 use super::links::Links;
 use crate::body::charset;
@@ -18,6 +21,9 @@ use crate::body::schema::Schema;
 use crate::wire::Problem;
 use crate::wire::problem::Kind;
 
+/// The longest data that a program may make of one event, in bytes.
+const LONGEST_EVENT: usize = 1 << 20;
+
 /// What becomes of an answer's body before it goes down.
 #[derive(Default)]
 pub struct OfAnswer {
@@ -25,8 +31,8 @@ pub struct OfAnswer {
     pub schema: Option<Schema>,
     /// Whether only what that schema declares comes down, instead.
     pub project: bool,
-    /// Makes the body anew.
-    pub program: Option<Program>,
+    /// Makes the body anew. Shared with the bodies that still arrive.
+    pub program: Option<Arc<Program>>,
     /// What becomes of 4xx and 5xx.
     pub errors: Errors,
     /// Whether URLs in the body are led to us.
@@ -55,7 +61,6 @@ pub enum Errors {
 ///     shaped
 /// }
 /// ```
-#[derive(Debug)]
 pub struct Shaped(pub(super) Clean);
 
 impl OfAnswer {
@@ -85,6 +90,9 @@ impl Clean {
             _ => {
                 let about = About { status: Some(self.status.as_u16()), ..about };
                 let program = shape.program.as_ref().filter(|program| !program.is_identity());
+                if self.passage.is_some() {
+                    return Ok(Shaped(self.reshaped_on_its_way(program, about)));
+                }
                 // What an upstream says when it refuses has another shape.
                 let schema = shape.schema.as_ref().filter(|_| !refused);
                 self.reshaped(&Shaper { schema, program, shape, about, links }).await.map(Shaped)
@@ -109,11 +117,32 @@ impl Clean {
         self.relabelled(None)
     }
 
+    /// The data of each event goes through the program as it arrives.
+    fn reshaped_on_its_way(mut self, program: Option<&Arc<Program>>, about: About) -> Self {
+        if let (Some(passage), Some(program)) = (&mut self.passage, program) {
+            passage.reshape(each_event(Arc::clone(program), about));
+        }
+        self
+    }
+
+    /// The events of a body that is here as a whole, one after the other.
+    async fn reshaped_events(mut self, program: &Arc<Program>, about: About) -> Result<Self, Problem> {
+        let mut events = Events::new(Form::EventStream);
+        events.reshape(each_event(Arc::clone(program), about));
+        let shaped = events.pass(std::mem::take(&mut self.body)).await?;
+        self.body = [shaped, events.end().await?].concat().into();
+        Ok(self.relabelled(None))
+    }
+
     async fn reshaped(mut self, shaper: &Shaper<'_>) -> Result<Self, Problem> {
         let content_type = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media =
-            content_type.and_then(MediaType::parse).filter(|media| media.is_json() || media.is_ndjson());
-        match media {
+        let media = content_type.and_then(MediaType::parse);
+        if let (Some(program), None) = (shaper.program, shaper.schema)
+            && media.as_ref().is_some_and(MediaType::is_event_stream)
+        {
+            return self.reshaped_events(program, shaper.about.clone()).await;
+        }
+        match media.filter(|media| media.is_json() || media.is_ndjson()) {
             _ if self.body.is_empty() => Ok(self.relabelled(None)),
             None if shaper.program.is_none() && shaper.schema.is_none() => Ok(self),
             None => Err(invalid("its type is no JSON, which the route must read")),
@@ -150,7 +179,7 @@ impl Clean {
 /// What makes one answer's values anew.
 struct Shaper<'a> {
     schema: Option<&'a Schema>,
-    program: Option<&'a Program>,
+    program: Option<&'a Arc<Program>>,
     shape: &'a OfAnswer,
     about: About,
     links: &'a Links<'a>,
@@ -228,6 +257,22 @@ impl Shaper<'_> {
             Unwritable::NoWord => invalid("what the program made is no JSON"),
         }
     }
+}
+
+/// What a program makes of the data of one event: any number of texts. What is
+/// no JSON is text to it.
+fn each_event(program: Arc<Program>, about: About) -> Reshape {
+    Box::new(move |data| {
+        let (program, about) = (Arc::clone(&program), about.clone());
+        Box::pin(async move {
+            let value = json::read(&data).unwrap_or_else(|_| Val::utf8_str(data));
+            let made = program.run(value, about).await.map_err(failed)?;
+            let written = made.iter().map(|value| json::write(value, LONGEST_EVENT));
+            let written = written
+                .map(|text| text.map(Bytes::from).map_err(|_| invalid("what the program made is no JSON")));
+            written.collect()
+        })
+    })
 }
 
 fn invalid(why: impl std::fmt::Display) -> Problem {

@@ -106,8 +106,21 @@ impl<'b> Decoded<'b> {
 
     /// What a part of the decoded bytes was decoded from.
     pub(super) fn source(&self, start: usize, end: usize) -> &'b [u8] {
-        let place = |at: usize| at + 2 * self.escapes.partition_point(|escape| *escape < at);
-        self.from.get(place(start)..place(end)).unwrap_or_default()
+        self.from.get(self.place(start)..self.place(end)).unwrap_or_default()
+    }
+
+    /// Where a decoded byte came from.
+    pub(super) fn place(&self, at: usize) -> usize {
+        at + 2 * self.escapes.partition_point(|escape| *escape < at)
+    }
+}
+
+/// How many bytes at the end may be an escape that has only begun: `%`, or `%4`.
+pub(super) fn begun_escape(bytes: &[u8]) -> usize {
+    match bytes {
+        [.., b'%'] => 1,
+        [.., b'%', digit] if digit.is_ascii_hexdigit() => 2,
+        _ => 0,
     }
 }
 

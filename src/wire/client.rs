@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
@@ -112,13 +112,8 @@ impl Client {
         client.map(Self).map_err(|error| error.without_url().to_string())
     }
 
-    /// Sends a request and reads the whole answer, up to `limit` bytes.
-    pub async fn send(
-        &self,
-        request: Request<Bytes>,
-        url: Url,
-        limit: usize,
-    ) -> Result<Response<Bytes>, Failure> {
+    /// Sends a request and waits for the head of the answer.
+    pub async fn open(&self, request: Request<Bytes>, url: Url) -> Result<Response<Incoming>, Failure> {
         let (parts, body) = request.into_parts();
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
@@ -126,42 +121,51 @@ impl Client {
             *request.body_mut() = Some(body.into());
         }
         let mut response = self.0.execute(request).await.map_err(failure)?;
-        let body = read(&mut response, limit).await?;
-        Ok(answer(response.status(), std::mem::take(response.headers_mut()), body))
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let mut head = Response::new(Incoming(response));
+        *head.status_mut() = status;
+        *head.headers_mut() = headers;
+        Ok(head)
     }
 
-    /// [`Self::send`] for a request that has its URL in it: AWS's.
+    /// Sends a request that has its URL in it, AWS's, and reads the whole answer.
     pub async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Failure> {
         let url =
             Url::parse(&request.uri().to_string()).map_err(|_| Failure::Invalid("no URL".to_owned()))?;
-        self.send(request, url, usize::MAX).await
+        let (head, body) = self.open(request, url).await?.into_parts();
+        Ok(Response::from_parts(head, body.whole(usize::MAX).await?))
     }
 }
 
-fn answer(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<Bytes> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
+/// A body that the other side has still to send.
+#[derive(Debug)]
+pub struct Incoming(reqwest::Response);
 
-/// The body, or the failure that cut it short: never a part of it.
-async fn read(response: &mut reqwest::Response, limit: usize) -> Result<Bytes, Failure> {
-    let limit_u64 = u64::try_from(limit).unwrap_or(u64::MAX);
-    if response.content_length().is_some_and(|length| limit_u64 < length) {
-        return Err(Failure::TooLarge);
+impl Incoming {
+    /// The next chunk; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        self.0.chunk().await.map_err(failure)
     }
-    let Some(first) = response.chunk().await.map_err(failure)? else { return Ok(Bytes::new()) };
-    let Some(second) = response.chunk().await.map_err(failure)? else { return within(first, limit) };
-    let mut body = BytesMut::from(first);
-    body.extend_from_slice(&second);
-    while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if limit < body.len() {
+
+    /// The body up to `limit` bytes, or the failure that cut it short: never
+    /// a part of it.
+    pub async fn whole(mut self, limit: usize) -> Result<Bytes, Failure> {
+        let limit_u64 = u64::try_from(limit).unwrap_or(u64::MAX);
+        if self.0.content_length().is_some_and(|length| limit_u64 < length) {
             return Err(Failure::TooLarge);
         }
-        body.extend_from_slice(&chunk);
+        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        let Some(second) = self.next().await? else { return within(first, limit) };
+        let mut body = BytesMut::from(first);
+        body.extend_from_slice(&second);
+        while let Some(chunk) = self.next().await? {
+            if limit < body.len() {
+                return Err(Failure::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        within(body.freeze(), limit)
     }
-    within(body.freeze(), limit)
 }
 
 fn within(body: Bytes, limit: usize) -> Result<Bytes, Failure> {

@@ -5,10 +5,12 @@ pub mod lambda;
 pub mod problem;
 pub mod client;
 pub mod address;
+pub mod body;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
+pub use body::Body;
 pub use problem::Problem;
 
 /// One request, as it reached us: nothing normalised, nothing lost.
@@ -39,17 +41,17 @@ pub struct Request {
 
 /// An answer that is safe to show. Made by `Links::rewrite`, by a
 /// [`Problem`], for preflights, and by the cache from one of the first; by
-/// nothing else.
+/// nothing else. A body that arrives later comes from a `Passage`, past the guard.
 #[derive(Debug)]
 pub struct Response {
     status: StatusCode,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 }
 
 impl Response {
     pub(crate) fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
-        Self { status, headers, body }
+        Self { status, headers, body: Body::Whole(body) }
     }
 
     /// The status.
@@ -67,14 +69,19 @@ impl Response {
         &mut self.headers
     }
 
-    /// The body.
+    /// The body. Empty where it still arrives.
     pub fn body(&self) -> &Bytes {
-        &self.body
+        self.body.whole()
     }
 
-    /// The same answer without its body, as HEAD wants it (RFC 9110 §9.3.2).
-    pub(crate) fn without_body(mut self) -> Self {
-        self.body = Bytes::new();
-        self
+    /// Status, headers and body, for whoever sends them.
+    pub fn into_parts(self) -> (StatusCode, HeaderMap, Body) {
+        (self.status, self.headers, self.body)
+    }
+
+    /// The same answer with another body: none, as HEAD wants it (RFC 9110
+    /// §9.3.2), or one that still arrives.
+    pub(crate) fn with_body(self, body: Body) -> Self {
+        Self { body, ..self }
     }
 }

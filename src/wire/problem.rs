@@ -263,10 +263,15 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
-    /// The answer that a caller sees: `application/problem+json` (RFC 9457 §3).
-    pub fn answer(&self, request_id: &str) -> Response {
-        let Inner { kind, detail, hint, errors, header, .. } = &*self.0;
-        let status = self.0.status.unwrap_or_else(|| kind.status());
+    /// The status that is answered: the kind's own, or another's refusal's.
+    fn status_code(&self) -> StatusCode {
+        self.0.status.unwrap_or_else(|| self.0.kind.status())
+    }
+
+    /// What a caller reads of it: one line of JSON (RFC 9457 §3.1).
+    pub fn body(&self, request_id: &str) -> Vec<u8> {
+        let Inner { kind, detail, hint, errors, .. } = &*self.0;
+        let status = self.status_code();
         let body = Body {
             kind: format!("urn:countersign:problem:{}", kind.code()),
             title: kind.title(),
@@ -278,14 +283,18 @@ impl Problem {
             hint: hint.as_deref(),
             errors,
         };
-        let body = serde_json::to_vec(&body).unwrap_or_default();
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The answer that a caller sees: `application/problem+json` (RFC 9457 §3).
+    pub fn answer(&self, request_id: &str) -> Response {
         let mut headers = HeaderMap::with_capacity(4);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = header {
+        if let Some((name, value)) = &self.0.header {
             headers.insert(name.clone(), value.clone());
         }
-        Response::new(status, headers, Bytes::from(body))
+        Response::new(self.status_code(), headers, Bytes::from(self.body(request_id)))
     }
 }
 

@@ -36,6 +36,8 @@ mod links;
 mod transforms;
 mod dialect;
 mod caching;
+mod streaming;
+mod guide;
 mod records;
 
 mod house;

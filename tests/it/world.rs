@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use countersign::config::build::Blueprint;
+use countersign::config::declared::Secret;
 use countersign::config::{self, Declared};
 use countersign::proxy::Proxy;
 use countersign::proxy::audit::Trail;
@@ -49,6 +50,7 @@ pub struct Setup {
     roots: Option<PathBuf>,
     exceptions: bool,
     files: Vec<(String, String)>,
+    streaming: bool,
     mend: fn(&mut Declared),
 }
 
@@ -77,6 +79,7 @@ impl Setup {
             roots: None,
             exceptions: true,
             files: Vec::new(),
+            streaming: false,
             mend: |_| (),
         }
     }
@@ -129,6 +132,12 @@ impl Setup {
         self
     }
 
+    /// The function answers in Lambda's streaming mode.
+    pub fn streaming(mut self) -> Self {
+        self.streaming = true;
+        self
+    }
+
     /// Changes what was declared into what the grammar cannot say yet.
     pub fn mend(mut self, mend: fn(&mut Declared)) -> Self {
         self.mend = mend;
@@ -163,15 +172,49 @@ impl Setup {
         let mut declared =
             config::read_beside(&text, &files).unwrap_or_else(|flaws| panic!("{flaws:#?}\n{text}"));
         (self.mend)(&mut declared);
+        self.assemble(declared, upstream, secrets()).await
+    }
+
+    /// A world as a file of ours declares it, but for the upstreams, which are
+    /// all our own server, and the secrets: `token-0123456789` for a `token`.
+    pub async fn start_file(self, path: &str) -> World {
+        let upstream = Upstream::start(Arc::clone(&self.script)).await;
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(|line| match line.split_once("url: https://") {
+            Some((indent, url)) => {
+                let base = url.split_once('/').map(|(_, base)| format!("/{base}")).unwrap_or_default();
+                let dangers =
+                    format!("{indent}dangerous_plain_http: true\n{indent}dangerous_private_network: true");
+                format!("{indent}url: http://{}{base}\n{dangers}\n", upstream.address)
+            }
+            None => format!("{line}\n"),
+        });
+        let text = lines.collect::<String>();
+        let declared =
+            config::examine(&text, &config::beside(&path)).unwrap_or_else(|flaws| panic!("{flaws:#?}"));
+        let fields = ["key", "sid", "token"].map(|field| (field, format!("{field}-0123456789")));
+        let fields = serde_json::json!(std::collections::BTreeMap::from(fields));
+        let mut secrets = serde_json::Map::new();
+        for secret in declared.secrets.values() {
+            let Secret::Id(id) = secret else { panic!("an example says only where a secret is") };
+            secrets.insert(id.clone(), fields.clone());
+        }
+        let secrets = file("secrets.json", &serde_json::Value::from(secrets).to_string());
+        self.assemble(declared, upstream, secrets).await
+    }
+
+    async fn assemble(self, declared: Declared, upstream: Upstream, secrets: PathBuf) -> World {
         let plan = Blueprint::new(declared).unwrap();
-        let vault = Vault::open(&plan.wanted, &Source::File(secrets())).await;
+        let vault = Vault::open(&plan.wanted, &Source::File(secrets)).await;
         let vault = vault.unwrap_or_else(|refusals| panic!("{refusals:?}"));
         let except = if self.exceptions { plan.private_hosts } else { Default::default() };
         let roots = Roots::new(self.roots.as_deref()).unwrap();
         let client = Client::new(&roots, Reach::Public { except }).unwrap();
-        let trail = Trail::Memory(Mutex::default());
-        let (cors, routes, cache, public_url) = (plan.cors, plan.routes, Cache::default(), None);
-        let proxy = Proxy { cors, routes, vault, client, cache, trail, public_url, spent: false.into() };
+        let trail = Arc::new(Trail::Memory(Mutex::default()));
+        let (cors, routes, cache, spent) = (plan.cors, plan.routes, Cache::default(), Arc::default());
+        let (public_url, streaming) = (None, self.streaming);
+        let proxy = Proxy { cors, routes, vault, client, cache, trail, public_url, streaming, spent };
         World { proxy, upstream }
     }
 }
@@ -229,7 +272,7 @@ impl World {
 
     /// All records so far.
     pub fn records(&self) -> Vec<Value> {
-        let Trail::Memory(lines) = &self.proxy.trail else { panic!("records are kept in memory here") };
+        let Trail::Memory(lines) = &*self.proxy.trail else { panic!("records are kept in memory here") };
         lines.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

@@ -27,10 +27,11 @@ def test_cfn_lint_passes_on_what_is_written(path):
     passes(run("cfn-lint", path))
 
 
+@pytest.mark.parametrize("streaming", ["true", "false"])
 @pytest.mark.parametrize("stage", ["dev", "prod"])
-def test_cfn_lint_passes_on_what_sam_makes_of_it(tmp_path, stage):
+def test_cfn_lint_passes_on_what_sam_makes_of_it(tmp_path, stage, streaming):
     translated = tmp_path / "translated.json"
-    translated.write_text(json.dumps(translate(StageName=stage)))
+    translated.write_text(json.dumps(translate(StageName=stage, Streaming=streaming)))
     passes(run("cfn-lint", "--ignore-checks", SAMS_OWN, "--", translated))
 
 

@@ -53,12 +53,47 @@ def test_every_path_and_method_leads_to_the_function():
         assert integration["httpMethod"] == "POST", place
 
 
+def integrations(**parameters):
+    return {place: said["x-amazon-apigateway-integration"] for place, said in methods(api(**parameters)).items()}
+
+
 def test_trap_3_no_integration_pretends_to_stream():
-    for place, said in methods(api()).items():
-        integration = said["x-amazon-apigateway-integration"]
-        assert "responseTransferMode" not in integration, place
+    for place, integration in integrations().items():
+        assert not {"responseTransferMode", "timeoutInMillis"} & set(integration), place
         assert integration["uri"].endswith("path/2015-03-31/functions/<ProxyFunction.Arn>/invocations"), place
     assert "ResponseTransferMode" not in TEMPLATE.read_text()
+
+
+def test_every_integration_streams_when_asked_for():
+    for place, integration in integrations(Streaming="true").items():
+        assert integration["responseTransferMode"] == "STREAM", place
+        assert integration["timeoutInMillis"] == 900_000, place
+        path = "path/2021-11-15/functions/<ProxyFunction.Arn>/response-streaming-invocations"
+        assert integration["uri"].endswith(path), place
+        assert (integration["type"], integration["httpMethod"]) == ("aws_proxy", "POST"), place
+
+
+@pytest.mark.parametrize("streaming", ["true", "false"])
+def test_the_function_and_the_gateway_agree_on_the_mode(streaming):
+    function = only(deployed(Streaming=streaming), "AWS::Lambda::Function")
+    assert function["Environment"]["Variables"]["COUNTERSIGN_STREAMING"] == streaming
+    patience = {each.get("timeoutInMillis", 29_000) for each in integrations(Streaming=streaming).values()}
+    assert {function["Timeout"] * 1000 + 1000} == patience
+
+
+def test_streaming_changes_nothing_else():
+    """But for the mode, both values deploy the same stack."""
+    def rest(streaming):
+        text = json.dumps(deployed(Streaming=streaming), sort_keys=True, default=str)
+        for each in (
+            r', "responseTransferMode": "STREAM"', r', "timeoutInMillis": 900000',
+            r"path/(2015-03-31|2021-11-15)/functions/<ProxyFunction.Arn>/(response-streaming-)?invocations",
+            r'"Timeout": (28|899)', r'"COUNTERSIGN_STREAMING": "(true|false)"', r"ProxyApiDeployment\w+",
+            r"Deployment\d* id: \w+", r"Stage\w*\d+",
+        ):
+            text = re.sub(each, "", text)
+        return text
+    assert rest("true") == rest("false")
 
 
 def test_trap_4_no_mock_answers_beside_binary_media_types():

@@ -42,6 +42,16 @@ pub(super) fn relations(route: &Route, at: &At<'_>, flaws: &mut Flaws) {
         let what = "a part of an answer cannot be reshaped";
         flaws.note(&at.key("dangerous_range"), what, "remove it, or what reads the answer");
     }
+    let as_a_whole = [
+        ("schema", said.schema.is_some()),
+        ("rewrite_urls", said.rewrite_urls),
+        ("cache", said.cache.is_some()),
+    ];
+    for (name, _) in as_a_whole.into_iter().filter(|(_, declared)| *declared && said.stream) {
+        let what =
+            format!("a body that passes as it arrives is never there as a whole, as `{name}` needs it");
+        flaws.note(&response.key("stream"), what, "remove one of the two");
+    }
     let program = said.transform.as_ref().map(|text| Program::new(text.as_str(), Message::Answer));
     if program.is_some_and(|program| program.asks_for_headers()) {
         let what = "the program sees the request's headers, which kept answers are not told apart by";

@@ -266,6 +266,16 @@ fn what_reshapes_an_answer_fits_together() {
     );
     check("request: { content_types: [image/png] }", &[]);
     check("response: { cache: 5s, transform: '{p: $request.query.p}' }", &[]);
+    check("response: { stream: true, transform: .a }", &[]);
+    for (more, name) in
+        [("schema: {}", "schema"), ("rewrite_urls: true", "rewrite_urls"), ("cache: 5s", "cache")]
+    {
+        let what = "a body that passes as it arrives is never there as a whole, as";
+        check(
+            &format!("response: {{ stream: true, {more} }}"),
+            &[&format!("response.stream: {what} `{name}` needs it")],
+        );
+    }
     check(
         "response: { cache: 5s, transform: '{p: $request.headers.p}' }",
         &["response.cache: the program sees the request's headers, which kept answers are not told apart by"],

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::Proxy;
 use super::audit::Record;
+use super::stream::Passage;
 use super::validate::Valid;
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Response};
@@ -73,6 +74,8 @@ pub struct Call<'c> {
 pub struct Fetched {
     /// The answer.
     pub response: Response,
+    /// The rest of it, where its body is still to come. Such an answer is never kept.
+    pub passage: Option<Passage>,
     /// What its upstream said about keeping it; `None` where it must not be kept.
     pub said: Option<Said>,
 }
@@ -84,18 +87,18 @@ impl Proxy {
         valid: Valid<'p, '_>,
         call: Call<'_>,
         record: &mut Record<'p>,
-    ) -> Result<Response, Problem> {
+    ) -> Result<(Response, Option<Passage>), Problem> {
         let Some(question) = Question::of(&valid, &call) else {
             let changes = Change::of(&valid);
-            let response = self.fetch(valid, call, record).await?.response;
+            let Fetched { response, passage, .. } = self.fetch(valid, call, record).await?;
             self.cache.heed(changes, &response);
-            return Ok(response);
+            return Ok((response, passage));
         };
         record.cached(Outcome::Miss);
         let fetch = async |validators| self.fetch(question.ask(valid, validators), call, record).await;
         let (response, outcome) = self.cache.answer(&question, fetch).await?;
         record.cached(outcome);
-        Ok(response)
+        Ok((response, None))
     }
 }
 
@@ -163,7 +166,7 @@ impl Cache {
                 (self.renewed(&old, &fetched, question)?, Outcome::Revalidated)
             }
             (_, fetched) => {
-                let Fetched { response, said } = fetched?;
+                let Fetched { response, said, .. } = fetched?;
                 let entry = said.and_then(|said| Entry::new(&response, &said, question));
                 let Some(entry) = entry else {
                     if !failed {

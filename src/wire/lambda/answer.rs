@@ -74,6 +74,11 @@ struct Binary<'a> {
     typed: bool,
 }
 
+/// The type to declare of this answer, where it declares none itself.
+pub(super) fn untyped(response: &Response) -> Option<&'static str> {
+    Body::new(response).untyped()
+}
+
 impl<'a> Body<'a> {
     fn new(response: &'a Response) -> Self {
         let bytes = response.body().as_ref();
@@ -131,7 +136,8 @@ pub(super) fn check_size(response: &Response) -> Result<(), Problem> {
     }
     let detail = "the upstream's answer is longer than the 6 MB that AWS Lambda lets through";
     let why = format!("as JSON the body takes {length} bytes");
-    Err(Problem::new(Kind::ResponseTooLarge, detail).because(why))
+    let hint = "whoever runs this API can stream the route's answers";
+    Err(Problem::new(Kind::ResponseTooLarge, detail).hint(hint).because(why))
 }
 
 /// How many bytes a byte of text takes in a JSON string.
@@ -196,11 +202,16 @@ impl Headers<'_> {
         if self.lists {
             return map.serialize_entry(name.as_str(), &List(values));
         }
-        let mut texts = values.iter().map(text);
-        match (texts.next(), texts.next()) {
-            (Some(only), None) => map.serialize_entry(name.as_str(), &only),
-            _ => map.serialize_entry(name.as_str(), &values.iter().map(text).collect::<Vec<_>>().join(", ")),
-        }
+        map.serialize_entry(name.as_str(), &joined(&values))
+    }
+}
+
+/// Repeats of a header as one line (RFC 9110 §5.3).
+pub(super) fn joined<'a>(values: &GetAll<'a, HeaderValue>) -> Cow<'a, str> {
+    let mut texts = values.iter().map(text);
+    match (texts.next(), texts.next()) {
+        (Some(only), None) => only,
+        _ => values.iter().map(text).collect::<Vec<_>>().join(", ").into(),
     }
 }
 

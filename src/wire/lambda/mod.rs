@@ -12,6 +12,7 @@ mod json;
 mod path;
 mod query;
 mod read;
+mod reply;
 
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,11 @@ mod tests;
 use std::time::{Duration, SystemTime};
 
 pub use answer::Answer;
+pub use reply::Whole;
 
-use super::{Problem, Request, Response};
+use lambda_runtime::FunctionResponse;
+
+use super::{Body, Problem, Request, Response};
 
 /// How an answer must look, decided by how the event looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +56,16 @@ pub fn answer(response: &Response, form: Form) -> Answer<'_> {
     Answer::new(response, form)
 }
 
-/// Refuses an answer that Lambda would not take.
+/// What the runtime sends back: as it arrives, or whole and in the event's own form.
+pub fn reply(response: Response, form: Form, streaming: bool) -> FunctionResponse<Whole, Body> {
+    match streaming {
+        true => FunctionResponse::StreamingResponse(reply::stream(response)),
+        false => FunctionResponse::BufferedResponse(Whole::new(response, form)),
+    }
+}
+
+/// Refuses an answer that Lambda would not take whole. In streaming mode it
+/// takes 200 MB, and just ends there.
 ///
 /// # Errors
 /// `response_too_large`, instead of the gateway's own words for a function
@@ -72,10 +85,12 @@ const MARGIN: Duration = Duration::from_millis(300);
 
 /// How long a stage may wait: what is left of the invocation, less a margin
 /// to answer in. `cargo lambda watch` sends a deadline of 1970; one that
-/// cannot be right counts as API Gateway's own limit.
-pub fn patience(deadline: SystemTime, now: SystemTime) -> Duration {
+/// cannot be right counts as API Gateway's own limit, which for streams is
+/// Lambda's.
+pub fn patience(deadline: SystemTime, now: SystemTime, streaming: bool) -> Duration {
     let left = match deadline.duration_since(now) {
         Ok(left) if !left.is_zero() && left <= LONGEST => left,
+        _ if streaming => LONGEST,
         _ => GATEWAY,
     };
     left.saturating_sub(MARGIN)

@@ -2,8 +2,9 @@
 
 `Emulator` is AWS's own Runtime Interface Emulator, which the wheel of
 aws-sam-cli carries. `RuntimeApi` is a small stand-in of ours for what the
-emulator cannot do: twenty thousand invocations in reasonable time, standard
-output apart from the emulator's, and the process id of the function.
+emulator cannot do: twenty thousand invocations in reasonable time, a streamed
+answer while it streams, standard output apart from the emulator's, and the
+process id of the function. `Watch` is `cargo lambda watch`.
 """
 
 import json
@@ -20,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
 
-from .process import Process, free_port, wait_until
+from .process import Process, free_port, tools, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TIMEOUT_SECONDS = 28  # the function's own, as template.yaml sets it: API Gateway hangs up at 29
@@ -77,6 +78,8 @@ class RuntimeApi:
     def __init__(self, env, cwd):
         self._events, self._answers = queue.Queue(), queue.Queue()
         self.failures = []  # what came to /init/error and /invocation/…/error
+        self.modes = []  # how each answer came: streaming, or None
+        self.on_chunk = None  # called with each chunk of a streamed answer instead of keeping it
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -89,11 +92,11 @@ class RuntimeApi:
 
     def invoke(self, payload):
         self._events.put(payload)
-        return wait_until(self._answer, "an answer", TIMEOUT_SECONDS + 10)
+        return wait_until(self._answer, "an answer", TIMEOUT_SECONDS + 10)[0]
 
     def _answer(self):
         try:
-            return self._answers.get(timeout=0.2)
+            return [self._answers.get(timeout=0.2)]  # one that is empty is an answer too
         except queue.Empty:
             assert self.process.exit_code is None, f"the function ended with {self.process.exit_code}"
             return None
@@ -140,6 +143,8 @@ class RuntimeApi:
                 self._reply(200, *event)
 
             def do_POST(self):
+                if self.path.endswith("/response"):
+                    api.modes.append(self.headers.get("lambda-runtime-function-response-mode"))
                 api._take(self.path, self._body())
                 self._reply(202, b"{}", {})
 
@@ -150,8 +155,12 @@ class RuntimeApi:
 
             def _chunks(self):
                 while size := int(self.rfile.readline().partition(b";")[0], 16):
-                    yield self.rfile.read(size)
+                    chunk = self.rfile.read(size)
                     self.rfile.readline()
+                    if api.on_chunk is None:
+                        yield chunk
+                    else:
+                        api.on_chunk(chunk)
                 self.rfile.readline()
 
             def _reply(self, status, body, headers):
@@ -162,6 +171,34 @@ class RuntimeApi:
             def log_message(self, *_):
                 """Silent: the test's output is for the test."""
         return Handler
+
+
+class Watch:
+    """`cargo lambda watch` in front of the same binary: HTTP comes in at
+    `url`, as a function URL's events."""
+
+    def __init__(self, env, cwd):
+        self.port = free_port()
+        self._api = Process(
+            ["cargo", "lambda", "watch", "--only-lambda-apis", "--disable-cors", "--invoke-address", "127.0.0.1",
+             "--invoke-port", str(self.port)], env=tools(), cwd=ROOT)
+        self._api.wait_for_port(self.port)
+        lambda_env = {
+            "AWS_LAMBDA_RUNTIME_API": f"http://127.0.0.1:{self.port}/.rt/proxy", "AWS_LAMBDA_FUNCTION_NAME": "proxy",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_FUNCTION_VERSION": "1"}
+        self.process = Process([str(bootstrap())], env={**env, **lambda_env}, cwd=cwd)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}/lambda-url/proxy"
+
+    @property
+    def output(self):
+        return self.process.stdout + self.process.stderr
+
+    def stop(self):
+        self.process.stop()
+        self._api.stop()
 
 
 def _rie():

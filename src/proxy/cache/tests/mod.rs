@@ -55,11 +55,15 @@ fn fetched(status: u16, headers: &str, body: impl Into<Bytes>) -> Fetched {
     }
     leaving.remove(header::AGE);
     leaving.remove(header::SET_COOKIE);
-    Fetched { response: Response::new(status, leaving, body.into()), said: Some(Said::new(status, &answer)) }
+    Fetched {
+        response: Response::new(status, leaving, body.into()),
+        passage: None,
+        said: Some(Said::new(status, &answer)),
+    }
 }
 
 fn keep(asked: &Question, status: u16, headers: &str) -> Option<Entry> {
-    let Fetched { response, said } = fetched(status, headers, "body");
+    let Fetched { response, said, .. } = fetched(status, headers, "body");
     Entry::new(&response, &said.unwrap(), asked)
 }
 
@@ -209,7 +213,7 @@ fn a_304_renews_what_it_is_about() {
     let check = |kept: &str, said: &str, expected: Option<u64>| {
         let entry = keep(&question("/a", "", 0), 200, kept).unwrap();
         let asked = question("/a", "", 100);
-        let Fetched { response, said: words } = fetched(304, said, "");
+        let Fetched { response, said: words, .. } = fetched(304, said, "");
         let renewed = entry.renewed(response.headers(), &words.unwrap(), &asked);
         let found = renewed.map(|renewed| {
             assert_eq!(renewed.answer(at(100), Outcome::Revalidated).body().as_ref(), b"body");
@@ -235,7 +239,7 @@ fn a_304_renews_what_it_is_about() {
 fn a_304_that_forbids_it_ends_the_keeping() {
     for said in ["cache-control: no-store", "cache-control: private", "set-cookie: a=b", "vary: *"] {
         let entry = keep(&question("/a", "", 0), 200, "etag: \"1\" | vary: x").unwrap();
-        let Fetched { response, said: words } = fetched(304, &format!("etag: \"1\" | {said}"), "");
+        let Fetched { response, said: words, .. } = fetched(304, &format!("etag: \"1\" | {said}"), "");
         let renewed = entry.renewed(response.headers(), &words.unwrap(), &question("/a", "", 100)).unwrap();
         assert!(!renewed.is_kept(), "{said}");
         let mut shelf = Shelf::default();
@@ -247,7 +251,7 @@ fn a_304_that_forbids_it_ends_the_keeping() {
 
 /// An entry with a body of so many bytes.
 fn heavy(asked: &Question, bytes: usize) -> Entry {
-    let Fetched { response, said } = fetched(200, "vary: x", vec![0; bytes]);
+    let Fetched { response, said, .. } = fetched(200, "vary: x", vec![0; bytes]);
     Entry::new(&response, &said.unwrap(), asked).unwrap()
 }
 

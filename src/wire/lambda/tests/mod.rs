@@ -30,7 +30,7 @@ fn query(request: &Request) -> Vec<(&str, &str)> {
 fn patience_is_what_is_left_less_a_margin() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let check = |deadline: SystemTime, expected_ms: u64| {
-        assert_eq!(patience(deadline, now), Duration::from_millis(expected_ms), "{deadline:?}");
+        assert_eq!(patience(deadline, now, false), Duration::from_millis(expected_ms), "{deadline:?}");
     };
     check(now + Duration::from_secs(10), 9_700);
     check(now + Duration::from_secs(60), 59_700);
@@ -44,4 +44,6 @@ fn patience_is_what_is_left_less_a_margin() {
     check(SystemTime::UNIX_EPOCH, 28_700);
     check(now + Duration::from_secs(901), 28_700);
     check(now + Duration::from_secs(u64::from(u32::MAX)), 28_700);
+    assert_eq!(patience(SystemTime::UNIX_EPOCH, now, true), Duration::from_millis(899_700));
+    assert_eq!(patience(now + Duration::from_secs(10), now, true), Duration::from_millis(9_700));
 }
