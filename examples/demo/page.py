@@ -12,24 +12,26 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-PAGE = Path(__file__).with_name("page.html")
+PAGE = Path(__file__).with_name("page")
+KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
 
 class Page(BaseHTTPRequestHandler):
-    """Two documents: the page, and `config.json` with the one address it needs."""
+    """The files of the page, and `config.json` with the one address it needs."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     timeout = 75
 
     def do_GET(self):
-        path = self.path.split("?")[0]
-        if path in ("/", "/page.html"):
-            self._send(200, "text/html; charset=utf-8", PAGE.read_bytes())
-        elif path == "/config.json":
-            self._send(200, "application/json", json.dumps(self.server.config).encode())
-        else:
-            self._send(404, "text/plain; charset=utf-8", b"not here\n")
+        name = self.path.split("?")[0][1:] or "index.html"
+        if name == "config.json":
+            return self._send(200, "application/json", json.dumps(self.server.config).encode())
+        # Looked up among the files there are: a path from outside is never opened.
+        file = next((file for file in PAGE.iterdir() if file.name == name), None)
+        if not file:
+            return self._send(404, "text/plain; charset=utf-8", b"not here\n")
+        self._send(200, f"{KINDS[file.suffix]}; charset=utf-8", file.read_bytes())
 
     do_HEAD = do_GET
 
@@ -53,9 +55,9 @@ class PageServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port, api, upstream):
+    def __init__(self, port, config):
         super().__init__(("127.0.0.1", port), Page)
-        self.config = {"api": api, "upstream": upstream}
+        self.config = config
 
     def start(self):
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -66,9 +68,10 @@ def main():
     options = argparse.ArgumentParser(description="Serves the demo page.")
     options.add_argument("--api", required=True, help="base URL of the proxy")
     options.add_argument("--port", type=int, action="append", required=True, help="give it twice for two origins")
-    options.add_argument("--upstream", default="a demo upstream", help="what the page calls the upstream")
+    options.add_argument("--upstream", default="demo upstreams", help="what the page calls the upstreams")
     chosen = options.parse_args()
-    servers = [PageServer(port, chosen.api, chosen.upstream).start() for port in chosen.port]
+    config = {"api": chosen.api, "upstream": chosen.upstream}
+    servers = [PageServer(port, config).start() for port in chosen.port]
     for server in servers:
         print(f"listening on http://localhost:{server.server_port}/", flush=True)
     try:

@@ -2,6 +2,8 @@
 
 from urllib.parse import urlencode
 
+import upstream
+
 DOCS = "https://docs.github.com/rest/repos/repos#list-repositories-for-the-authenticated-user"
 OWNER = "mira-holt"
 
@@ -23,15 +25,11 @@ INVENTED = [
 SORTS = {"created": "created_at", "updated": "updated_at", "pushed": "pushed_at", "full_name": "full_name"}
 
 
-class Refusal(Exception):
+class Refusal(upstream.Refusal):
     """An answer that says no, in GitHub's shape."""
 
     def __init__(self, status, message, docs=DOCS):
-        super().__init__(message)
-        self.status, self.message, self.docs = status, message, docs
-
-    def body(self):
-        return {"message": self.message, "documentation_url": self.docs, "status": str(self.status)}
+        super().__init__(status, {"message": message, "documentation_url": docs, "status": str(status)})
 
 
 def repository(number, row, base):

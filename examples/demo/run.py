@@ -1,7 +1,7 @@
-"""`make run`: the proxy on this machine, a demo upstream behind it, a demo page in front.
+"""`make run`: the proxy on this machine, demo upstreams behind it, a demo page in front.
 
     python3 examples/demo/run.py                      invented repositories; no account, no network
-    GITHUB_TOKEN=... python3 examples/demo/run.py     your own, from the real GitHub
+    GITHUB_TOKEN=... python3 examples/demo/run.py     your own, from the real GitHub; CRM and chat stay invented
 
 Ctrl-C stops everything. Needs Rust and Python 3.9; fetches cargo-lambda if missing.
 """
@@ -20,7 +20,8 @@ from pathlib import Path
 
 import tools
 from children import Child, stop
-from files import CONFIG, GITHUB, HOME, LOG, RECORDS, ROOT, SECRETS, Failed, shown, write_config, write_secrets, write_whole
+from files import (
+    CHAT, CONFIG, CRM, GITHUB, HOME, LOG, RECORDS, ROOT, SECRETS, Failed, shown, write_config, write_secrets, write_whole)
 from page import PageServer
 from ports import answers, free_port
 
@@ -45,32 +46,37 @@ class Demo:
         self.build(cargo)
         HOME.mkdir(parents=True, exist_ok=True)
         own = os.environ.get("GITHUB_TOKEN")
-        token = own or f"demo_{secrets.token_urlsafe(24)}"
+        github, crm, chat = own or invented(), invented(), invented()
         api = f"http://localhost:{free_port(9000)}"
-        upstream = GITHUB if own else self.start_upstream(token)
-        page, foreign = self.start_pages(api, "api.github.com" if own else "a demo upstream")
-        write_config(page, upstream)
-        write_secrets(token)
+        github_url = GITHUB if own else self.start_upstream("github", github, 8001)
+        crm_url, chat_url = self.start_upstream("crm", crm, 8003), self.start_upstream("chat", chat, 8004)
+        upstreams = "api.github.com and demo upstreams" if own else "demo upstreams"
+        page, foreign = self.start_pages({"api": api, "upstream": upstreams, "seen": f"{crm_url}/_seen"})
+        local = {} if own else {GITHUB: github_url}
+        write_config(page, {**local, CRM: crm_url, CHAT: f"{chat_url}/v1"})
+        write_secrets(github, crm, chat)
         self.start_proxy(cargo_lambda, api)
-        places = {"PAGE_URL": f"{page}/", "FOREIGN_PAGE_URL": f"{foreign}/", "API_URL": api, "UPSTREAM_URL": upstream,
+        places = {"PAGE_URL": f"{page}/", "FOREIGN_PAGE_URL": f"{foreign}/", "API_URL": api,
+                  "UPSTREAM_URL": github_url, "CRM_URL": crm_url, "CHAT_URL": chat_url,
                   "SECRETS_FILE": str(SECRETS), "RECORDS_FILE": str(RECORDS), "LOG_FILE": str(LOG)}
         self.announce(places)
         if self.ready_file:
             write_whole(self.ready_file, json.dumps(places, indent=2))
 
-    def start_upstream(self, token):
-        port = free_port(8001)
-        script = Path(__file__).with_name("github.py")
+    def start_upstream(self, name, token, preferred):
+        port = free_port(preferred)
+        script = Path(__file__).with_name(f"{name}.py")
         env = {**os.environ, "DEMO_TOKEN": token}  # not an argument: those are on the process list
-        child = Child("upstream", [sys.executable, str(script), "--port", str(port)], env,
-                      lambda line: self.say(line, "upstream"))
+        env.pop("GITHUB_TOKEN", None)
+        child = Child(name, [sys.executable, str(script), "--port", str(port)], env,
+                      lambda line: self.say(line, name))
         self.children.append(child)
         return f"http://127.0.0.1:{port}"
 
-    def start_pages(self, api, upstream):
+    def start_pages(self, config):
         """The page on two origins: one that the configuration will list, and one that it will not."""
         for preferred in (8000, 8002):
-            self.pages.append(PageServer(free_port(preferred), api, upstream).start())
+            self.pages.append(PageServer(free_port(preferred), config).start())
         return [f"http://localhost:{server.server_port}" for server in self.pages]
 
     def build(self, cargo):
@@ -137,7 +143,8 @@ class Demo:
             ("page", page),
             ("curl", f"curl -i -H 'Origin: {page.rstrip('/')}' '{api}/my-repos?per_page=2'"),
             ("foreign", f"{places['FOREIGN_PAGE_URL']}  (the same page, on an origin that is not allowed)"),
-            ("upstream", places["UPSTREAM_URL"]),
+            ("upstreams", f"{places['UPSTREAM_URL']}, {places['CRM_URL']}, {places['CHAT_URL']}"),
+            ("arrived", f"{places['CRM_URL']}/_seen  (what the CRM got of the contact form)"),
             ("config", shown(CONFIG)),
             ("records", f"below, and in {shown(RECORDS)}"),
             ("stop", "Ctrl-C"),
@@ -169,6 +176,7 @@ def proxy_env():
     return {
         **kept,
         "COUNTERSIGN_LOCAL": "true",
+        "COUNTERSIGN_STREAMING": "true",
         "COUNTERSIGN_CONFIG": str(CONFIG),
         "COUNTERSIGN_SECRETS_FILE": str(SECRETS),
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -176,6 +184,10 @@ def proxy_env():
         "AWS_ACCESS_KEY_ID": "unused",
         "AWS_SECRET_ACCESS_KEY": "unused",
     }
+
+
+def invented():
+    return f"demo_{secrets.token_urlsafe(24)}"
 
 
 def is_record(line):
@@ -193,7 +205,7 @@ def interrupt(*_args):
 
 
 def main():
-    options = argparse.ArgumentParser(description="The proxy, a demo upstream and a demo page, on this machine.")
+    options = argparse.ArgumentParser(description="The proxy, demo upstreams and a demo page, on this machine.")
     options.add_argument("--ready-file", help="write the addresses here, as JSON, once all is up")
     chosen = options.parse_args()
     for number in STOPPING:

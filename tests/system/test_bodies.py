@@ -4,9 +4,9 @@ the binary that is deployed in the middle, and bombs in front.
 
 import gzip
 import json
-import zlib
+import threading
 
-import brotli
+import brotlicffi as brotli
 import pytest
 import requests
 
@@ -26,18 +26,18 @@ def names(program):
 
 
 @pytest.fixture(scope="module")
-def plain(launch, httpbin):
-    return launch(to=httpbin, routes=names(None))
+def plain(launch, shared_tap):
+    return launch(to=shared_tap, routes=names(None))
 
 
 @pytest.fixture(scope="module")
-def identity(launch, httpbin):
-    return launch(to=httpbin, routes=names("."))
+def identity(launch, shared_tap):
+    return launch(to=shared_tap, routes=names("."))
 
 
 @pytest.fixture(scope="module")
-def reading(launch, httpbin):
-    return launch(to=httpbin, routes=names("[.] | .[0]"))
+def reading(launch, shared_tap):
+    return launch(to=shared_tap, routes=names("[.] | .[0]"))
 
 
 @pytest.mark.parametrize("world", ["plain", "identity", "reading"])
@@ -45,16 +45,6 @@ def reading(launch, httpbin):
 def test_packed_answers_arrive_unpacked_for_whoever_cannot_unpack(request, world, path, flag):
     got = request.getfixturevalue(world).get(f"/h/{path}")
     assert (got.status, got.json()[flag], got.header("content-encoding")) == (200, True, None)
-
-
-@pytest.mark.parametrize(("path", "coding", "unpack"), [
-    ("gzip", "gzip", gzip.decompress), ("deflate", "deflate", zlib.decompress), ("brotli", "br", brotli.decompress)])
-def test_packed_answers_pass_as_they_were_where_nobody_reads_them(plain, reading, path, coding, unpack):
-    accept = [("Accept-Encoding", "gzip, deflate, br")]
-    got = plain.get(f"/h/{path}", headers=accept)
-    assert (got.header("content-encoding"), json.loads(unpack(got.body))["method"]) == (coding, "GET")
-    got = reading.get(f"/h/{path}", headers=accept)
-    assert (got.header("content-encoding"), got.json()["method"]) == (None, "GET")
 
 
 @pytest.mark.parametrize("world", ["plain", "identity", "reading"])
@@ -65,7 +55,7 @@ def test_many_values_arrive_as_many(request, world):
 
 @pytest.mark.parametrize("world", ["plain", "identity"])
 @pytest.mark.parametrize(("path", "begins"), [
-    ("image/png", b"\x89PNG"), ("image/jpeg", b"\xff\xd8"), ("image/webp", b"RIFF"), ("image/svg", b"<?xml")])
+    ("image/png", b"\x89PNG"), ("image/jpeg", b"\xff\xd8"), ("image/webp", b"RIFF"), ("image/svg", b"<svg")])
 def test_images_arrive_byte_for_byte(request, httpbin, world, path, begins):
     got = request.getfixturevalue(world).get(f"/h/{path}")
     assert got.status == 200 and got.body.startswith(begins)
@@ -142,11 +132,12 @@ def test_a_program_without_an_end_is_answered_and_ends_the_environment(start, se
     world = start(to=serve(ok(b'{"a":1}')), driver=RuntimeApi, routes={
         "GET /loop": route("/", response={"transform": program}), "GET /fine": route("/")})
     assert world.get("/fine").status == 200
-    got = world.get("/loop")
+    with Peak(world) as peak:
+        got = world.get("/loop")
     got.is_problem(502, "upstream_invalid")
     assert got.header("access-control-allow-origin") is not None
-    print(f"{got.record['duration_ms']} ms")
-    assert peak_kib(world) < PEAK_KIB
+    print(f"{program}: {got.record['duration_ms']} ms, {peak.kib} KiB")
+    assert peak.kib < PEAK_KIB
     if "came to no end" in got.record["cause"]:
         assert wait_until(lambda: world.function.process.exit_code, "the end of the environment", 5) != 0
     else:
@@ -166,7 +157,29 @@ def test_a_packed_bomb_from_the_upstream_is_refused(start, serve, coding, pack):
 
 
 def peak_kib(world):
-    """The most memory that the function ever took."""
-    with open(f"/proc/{world.function.process.pid}/status", encoding="ascii") as status:
-        [line] = [line for line in status if line.startswith("VmHWM")]
-    return int(line.split()[1])
+    """The most memory that the function took so far; None where it is gone."""
+    try:
+        with open(f"/proc/{world.function.process.pid}/status", encoding="ascii") as status:
+            return next((int(line.split()[1]) for line in status if line.startswith("VmHWM")), None)
+    except FileNotFoundError:
+        return None
+
+
+class Peak:
+    """Looks at a function's memory all the time, since it may end before we ask."""
+
+    def __init__(self, world):
+        self.kib, self._world, self._over = 0, world, threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    def _look(self):
+        while not self._over.wait(0.001):
+            self.kib = max(self.kib, peak_kib(self._world) or 0)

@@ -1,40 +1,21 @@
-// A real Chromium loads the demo page and clicks both buttons: from an origin
-// that the configuration lists, and from one that it does not. What CORS means
-// is decided by a browser, so a browser is asked.
-//
-// Wants, from the environment (`run.py --ready-file` writes all but SECRET):
-//   PAGE_URL, FOREIGN_PAGE_URL   the same page, on a listed and on a foreign origin
-//   API_URL                      the proxy
-//   UPSTREAM_URL                 the demo upstream, which counts what reaches it
-//   SECRET                       the credential that nobody may see; or SECRETS_FILE, where it is
-//   CHROMIUM, SCREENSHOT         optional: the browser's path; where to save pictures (name.png)
+// The list of repositories, and the refused POST: from an origin that the
+// configuration lists, and from one that it does not.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { chromium } from "playwright-core";
-import { Recorder } from "./recorder.mjs";
+import {
+  API_URL, FOREIGN_PAGE_URL, PAGE_URL, UPSTREAM_URL, assertClean, launch, open, picture, whatReached,
+} from "./browser.mjs";
 
-const { PAGE_URL, FOREIGN_PAGE_URL, API_URL, UPSTREAM_URL, SCREENSHOT } = process.env;
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const SECRET = process.env.SECRET ?? tokenIn(process.env.SECRETS_FILE);
-// Quiet at start (no calls home), and able to run as root in a container.
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const INVENTED = 12;
 
 let browser;
-before(async () => {
-  for (const [name, value] of Object.entries({ PAGE_URL, FOREIGN_PAGE_URL, API_URL, UPSTREAM_URL, SECRET })) {
-    assert.ok(value, `${name} is not set`);
-  }
-  browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
-});
+before(async () => { browser = await launch(); });
 after(() => browser?.close());
 
 describe("from a page whose origin is listed", () => {
   let page, recorder;
-  beforeEach(async () => { ({ page, recorder } = await open(PAGE_URL)); });
+  beforeEach(async () => { ({ page, recorder } = await open(await browser.newContext(), PAGE_URL)); });
 
   test("a click shows the repositories, private ones too", async () => {
     await click(page, "show", "ok");
@@ -88,7 +69,7 @@ describe("from a page whose origin is listed", () => {
   });
 
   test("a refused POST never reaches the upstream", async () => {
-    const reached = await whatReached(() => click(page, "post", "refused"));
+    const reached = await whatReached(UPSTREAM_URL, () => click(page, "post", "refused"));
     assert.equal(reached.requests, 0);
   });
 
@@ -101,7 +82,7 @@ describe("from a page whose origin is listed", () => {
 
 describe("from a page of a foreign origin", () => {
   let page, recorder;
-  beforeEach(async () => { ({ page, recorder } = await open(FOREIGN_PAGE_URL)); });
+  beforeEach(async () => { ({ page, recorder } = await open(await browser.newContext(), FOREIGN_PAGE_URL)); });
 
   test("the browser keeps the answer from the page, which says so in words", async () => {
     await click(page, "show", "blocked");
@@ -111,7 +92,7 @@ describe("from a page of a foreign origin", () => {
   });
 
   test("the upstream is never called with the credential", async () => {
-    const reached = await whatReached(async () => {
+    const reached = await whatReached(UPSTREAM_URL, async () => {
       await click(page, "show", "blocked");
       await click(page, "post", "blocked");
     });
@@ -150,7 +131,7 @@ describe("from a page of a foreign origin", () => {
   test("the browser's cache does not hand it the listed page's answer", async () => {
     const url = `${API_URL}/my-repos?per_page=3`;
     const read = (tab) => tab.evaluate((from) => fetch(from).then((answer) => answer.status, () => "blocked"), url);
-    const { page: listed } = await open(PAGE_URL, page.context());
+    const { page: listed } = await open(page.context(), PAGE_URL);
     assert.equal(await read(listed), 200);
     assert.equal(await read(page), "blocked");
     assert.equal(await read(listed), 200);
@@ -159,21 +140,12 @@ describe("from a page of a foreign origin", () => {
 
 test("the page reads on a phone and in the dark", async () => {
   const context = await browser.newContext({ viewport: { width: 375, height: 812 }, colorScheme: "dark" });
-  const { page } = await open(PAGE_URL, context);
+  const { page } = await open(context, PAGE_URL);
   await click(page, "show", "ok");
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   assert.ok(overflow <= 0, `the page is ${overflow} px wider than the screen`);
   await picture(page, "-phone");
 });
-
-/** The demo page in a browser profile of its own, with everything written down. */
-async function open(url, context) {
-  const page = await (context ?? await browser.newContext()).newPage();
-  const recorder = await Recorder.on(page);
-  await page.goto(url);
-  await page.locator("#show:enabled").waitFor();
-  return { page, recorder };
-}
 
 /** Clicks, and waits until the page has come to this end. */
 async function click(page, button, end) {
@@ -181,30 +153,4 @@ async function click(page, button, end) {
   await page.locator("#show:enabled").waitFor();
   const state = await page.locator("#exchange").getAttribute("class");
   assert.equal(state, `exchange ${end}`, await page.locator("#told").textContent());
-}
-
-/** What the demo upstream counted while something was done. */
-async function whatReached(something) {
-  const count = async () => (await fetch(`${UPSTREAM_URL}/_count`)).json();
-  const earlier = await count();
-  await something();
-  return Object.fromEntries(Object.entries(await count()).map(([name, value]) => [name, value - earlier[name]]));
-}
-
-/** The secret is in no spelling in this text. */
-function assertClean(text) {
-  const base64 = Buffer.from(SECRET).toString("base64").replace(/=+$/, "");
-  const hex = Buffer.from(SECRET).toString("hex");
-  assert.ok(text.length > 50, "nothing was recorded");
-  for (const spelling of [SECRET, encodeURIComponent(SECRET), base64, hex]) {
-    assert.ok(!text.includes(spelling), "the secret reached the browser"); // and not into this report
-  }
-}
-
-async function picture(page, suffix) {
-  if (SCREENSHOT) await page.screenshot({ path: SCREENSHOT.replace(/(\.png)?$/, `${suffix}.png`), fullPage: true });
-}
-
-function tokenIn(file) {
-  return file && JSON.parse(readFileSync(file, "utf8"))["countersign/github"].token;
 }
