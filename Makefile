@@ -6,7 +6,7 @@ export AWS_EC2_METADATA_DISABLED := true
 help: ## this list
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## the proxy on this machine, with a demo upstream and a demo page; no account needed
+run: ## the proxy on this machine, with demo upstreams and a demo page; no account needed
 	@python3 examples/demo/run.py
 
 test: ## everything: format, lints, unit tests, templates, the function under the emulator, a browser
