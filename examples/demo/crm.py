@@ -7,14 +7,15 @@ contact form: that is how a form looks once it was reshaped.
     DEMO_TOKEN=any-token python3 examples/demo/crm.py --port 8003
 """
 
+import collections
 import itertools
 import json
 import time
 
 from upstream import Refusal, Upstream, main
 
-CONTACTS = "/crm/v3/objects/contacts"
-NUMBERS = itertools.count(51)
+UPSERT = "/crm/v3/objects/contacts/batch/upsert"
+NUMBERS = collections.defaultdict(itertools.count(51).__next__)  # by address: who writes again keeps the number
 
 
 class Crm(Upstream):
@@ -23,30 +24,39 @@ class Crm(Upstream):
     def serve(self, path):
         self.admit(missing=refusal(401, "Authentication credentials not found."),
                    wrong=refusal(401, "The OAuth token used to make this call is invalid."))
-        if (self.command, path) != ("POST", CONTACTS):
+        if (self.command, path) != ("POST", UPSERT):
             raise refusal(404, "resource not found")
-        contact = self.contact()
-        self.server.seen.append({"content_type": self.headers.get("content-type"), "body": contact})
-        self.json(201, created(contact["properties"]))
+        asked = self.asked()
+        self.server.seen.append({"content_type": self.headers.get("content-type"), "body": asked})
+        self.json(200, {"status": "COMPLETE", "results": [kept(contact) for contact in asked["inputs"]]})
 
-    def contact(self):
+    def asked(self):
         kind = self.headers.get_content_type()
         if kind != "application/json":
             raise refusal(415, f"{kind} is not supported")
         try:
-            contact = json.loads(self.sent)
+            asked = json.loads(self.sent)
         except ValueError:
             raise refusal(400, "Invalid input JSON") from None
-        if not isinstance(contact, dict) or not isinstance(contact.get("properties"), dict):
-            raise refusal(400, "Some required fields were not set: [properties]")
-        return contact
+        inputs = asked.get("inputs") if isinstance(asked, dict) else None
+        if not isinstance(inputs, list) or not all(map(is_contact, inputs)):
+            raise refusal(400, "Some required fields were not set: [inputs]")
+        return asked
 
 
-def created(properties):
+def is_contact(value):
+    """Named by its address, which this CRM has at most once."""
+    return (isinstance(value, dict) and value.get("idProperty") == "email"
+            and isinstance(value.get("id"), str) and isinstance(value.get("properties"), dict))
+
+
+def kept(contact):
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    number = str(next(NUMBERS))
+    new = contact["id"] not in NUMBERS
+    number = str(NUMBERS[contact["id"]])
     own = {"hs_object_id": number, "hs_lead_score": "17", "hubspot_owner_id": "8814", "createdate": now}
-    return {"id": number, "properties": {**properties, **own}, "createdAt": now, "updatedAt": now, "archived": False}
+    return {"id": number, "new": new, "properties": {**contact["properties"], **own}, "createdAt": now,
+            "updatedAt": now, "archived": False}
 
 
 def refusal(status, message):

@@ -33,13 +33,27 @@ impl Fields {
     }
 
     /// An object; what was named more than once is a list.
-    pub(super) fn into_value(self) -> Val {
+    ///
+    /// # Errors
+    /// `role` beside `role[]` or `role[x]`: many parsers make one field of them.
+    pub(super) fn into_value(self) -> Result<Val, Unreadable> {
+        let bracketed = self.values.keys().filter_map(base);
+        if bracketed.into_iter().any(|base| self.values.contains_key(&base)) {
+            return Err(Unreadable::new("a field stands beside one of its name and brackets"));
+        }
         let entry = |(name, values)| match <[Val; 1]>::try_from(values) {
             Ok([one]) => (name, one),
             Err(many) => (name, Vec::into_iter(many).collect()),
         };
-        Val::obj(self.values.into_iter().map(entry).collect())
+        Ok(Val::obj(self.values.into_iter().map(entry).collect()))
     }
+}
+
+/// What stands in front of the brackets of a name, if it has any.
+fn base(name: &Val) -> Option<Val> {
+    let Val::TStr(name) = name else { return None };
+    let at = name.iter().position(|byte| *byte == b'[')?;
+    Some(Val::utf8_str(name.slice(..at)))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! because Stripe, Twilio and Mailgun do.
 
 use bytes::Bytes;
-use jaq_json::Num;
+use jaq_json::{Map, Num};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
 use super::Val;
@@ -37,7 +37,7 @@ pub fn read(text: &Bytes) -> Result<Val, Unreadable> {
         let value = halves.next().unwrap_or_else(|| Ok(String::new()))?;
         fields.add(name, Val::utf8_str(value))?;
     }
-    Ok(fields.into_value())
+    fields.into_value()
 }
 
 fn decode(text: &[u8]) -> Result<String, Unreadable> {
@@ -53,7 +53,7 @@ fn decode(text: &[u8]) -> Result<String, Unreadable> {
 /// What is nested is named by its path: `{a: {b: 1}}` is `a[b]=1`. A list
 /// repeats its name, `to=x&to=y`, unless it holds objects or lists: then it
 /// counts, `items[0][price]=x`. An API that wants `expand[]=x` is sent the key
-/// `expand[]`. Null is left out, and so is what holds nothing.
+/// `expand[]`; other brackets in keys are refused. Null is left out, and so is what holds nothing.
 ///
 /// # Errors
 /// What has no place in a form, or in `limit`.
@@ -92,9 +92,10 @@ impl<'v> Writer<'v> {
             Val::TStr(text) => self.pair(utf8(text)?),
             Val::BStr(_) => Err(Unwritable::NoWord),
             Val::Arr(items) => self.list(items),
-            Val::Obj(entries) => {
-                entries.iter().try_for_each(|(key, value)| self.put_at(Step::Key(key), value))
-            }
+            Val::Obj(entries) => entries.iter().try_for_each(|(key, value)| {
+                self.check_key(key, entries)?;
+                self.put_at(Step::Key(key), value)
+            }),
         }
     }
 
@@ -103,6 +104,18 @@ impl<'v> Writer<'v> {
         self.put(value)?;
         self.path.pop();
         Ok(())
+    }
+
+    /// Brackets in a key would name what another key holds. Only `expand[]`
+    /// may be written, at the top, where there is no `expand`.
+    fn check_key(&mut self, key: &Val, beside: &Map) -> Result<(), Unwritable> {
+        let Val::TStr(name) = key else { return Err(Unwritable::NoWord) };
+        // Looking through a long one is work too.
+        self.left = self.left.checked_sub(name.len() / 64).ok_or(Unwritable::TooLong)?;
+        let base = name.strip_suffix(b"[]").filter(|_| self.path.is_empty());
+        let plain = !base.unwrap_or(name).iter().any(|byte| matches!(byte, b'[' | b']'));
+        let alone = base.is_none_or(|base| !beside.contains_key(&Val::utf8_str(name.slice_ref(base))));
+        if plain && alone { Ok(()) } else { Err(Unwritable::NoWord) }
     }
 
     fn list(&mut self, items: &'v [Val]) -> Result<(), Unwritable> {
@@ -281,7 +294,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(fields in proptest::collection::vec((".{0,8}", "(?s).{0,20}"), 0..20)) {
+        fn what_is_written_is_read_back(fields in proptest::collection::vec((r"[^\[\]]{0,8}", "(?s).{0,20}"), 0..20)) {
             let text = |text: String| Val::utf8_str(text);
             let fields = fields.into_iter().map(|(name, value)| (text(name), text(value)));
             let value = Val::obj(fields.collect());

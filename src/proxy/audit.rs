@@ -134,6 +134,11 @@ impl<'r> Record<'r> {
         self.leak = !self.leaked.is_empty();
     }
 
+    /// Whether secrets had to be cut out of the answer.
+    pub fn has_leaks(&self) -> bool {
+        self.leak
+    }
+
     /// Notes why it ended early, and says so to the caller.
     pub fn problem(&mut self, problem: &Problem) -> Response {
         self.code = Some(problem.kind().code());

@@ -72,6 +72,8 @@ pub struct Clean {
     pub(super) body: Bytes,
     /// The rest of an answer whose body passes as it arrives.
     pub(super) passage: Option<Passage>,
+    /// Looks again where the body is written anew.
+    pub(super) guard: Guard,
 }
 
 /// How a body is opened.
@@ -103,7 +105,7 @@ impl Reply {
     /// without the secrets; and which secrets had to be cut out. No body is
     /// longer than `open.limit` once it is decoded, but for one that still arrives.
     pub fn release(mut self, allowed: &Allowed, open: Open) -> Result<(Clean, Leaks), Problem> {
-        let (status, mut leaks) = (self.status, Leaks::new());
+        let (status, guard, mut leaks) = (self.status, self.guard.clone(), Leaks::new());
         let mut headers = self.guard.clean_headers(allowed.down(&self.headers), &mut leaks);
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -116,7 +118,7 @@ impl Reply {
         // say it of the body that it keeps, which may be a decoded one.
         let body =
             if self.is_bodiless() { Bytes::new() } else { self.search(&mut headers, open, &mut leaks)? };
-        Ok((Clean { status, headers, body, passage }, leaks))
+        Ok((Clean { status, headers, body, passage, guard }, leaks))
     }
 
     fn is_bodiless(&self) -> bool {

@@ -53,7 +53,7 @@ impl<'p> Links<'p> {
     /// The response, whose `location` and `link` lead to us; and the rest of
     /// it, where its body is still to come.
     pub fn rewrite(&self, shaped: Shaped) -> (Response, Option<Passage>) {
-        let Clean { status, mut headers, body, passage } = shaped.0;
+        let Clean { status, mut headers, body, passage, .. } = shaped.0;
         for name in [header::LOCATION, header::LINK] {
             let lines: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
             headers.remove(&name);

@@ -45,7 +45,7 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::secret::Vault;
 use crate::wire::client::Client;
@@ -212,9 +212,12 @@ impl Proxy {
         let reply = self.forward(route, outbound, call.deadline, record).await?;
         let said = route.cache.map(|_| reply.said());
         let (clean, leaks) = reply.release(&route.response_headers, route.opened())?;
-        let said = said.filter(|_| leaks.is_empty());
         record.leaks(leaks);
-        let shaped = clean.reshape(&route.of_answer, about, &links).await?;
+        let shaping = clean.reshape(&route.of_answer, about, &links);
+        let (shaped, leaks) =
+            timeout_at(call.deadline, shaping).await.map_err(|_| too_late_to_reshape())??;
+        record.leaks(leaks);
+        let said = said.filter(|_| !record.has_leaks());
         let (response, passage) = links.rewrite(shaped);
         if !self.streaming {
             lambda::check_size(&response)?;
@@ -242,6 +245,10 @@ impl Proxy {
         record.effort(effort, started.elapsed());
         reply
     }
+}
+
+fn too_late_to_reshape() -> Problem {
+    Problem::new(Kind::UpstreamTimeout, "there was no time left to reshape the upstream's answer")
 }
 
 /// A panic is a bug of ours: the caller gets a problem like any other, and

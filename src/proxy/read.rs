@@ -73,6 +73,8 @@ pub(super) fn read(request: &mut Request) -> Result<Option<Content>, Problem> {
     if media.is_multipart() {
         let boundary = media.boundary().unwrap_or_default();
         let value = multipart::read(boundary, &request.body).map_err(malformed)?;
+        // Written anew: another parser must find the same boundary in it.
+        relabel(request, &format!("multipart/form-data; boundary=\"{boundary}\""));
         return Ok(Some(Content { value, written: Written::Multipart }));
     }
     let encode = match &media {
@@ -85,12 +87,18 @@ pub(super) fn read(request: &mut Request) -> Result<Option<Content>, Problem> {
         Encode::Json => json::read(&text),
         Encode::Form => form::read(&text),
     };
-    if text != request.body {
+    // What is UTF-8 now must not say otherwise.
+    if text != request.body || (encode == Encode::Form && media.charset().is_some()) {
         request.body = text;
-        let plain = HeaderValue::from_str(media.essence());
-        request.headers.extend(plain.ok().map(|plain| (header::CONTENT_TYPE, plain)));
+        relabel(request, media.essence());
     }
     Ok(Some(Content { value: value.map_err(malformed)?, written: Written::As(encode) }))
+}
+
+fn relabel(request: &mut Request, content_type: &str) {
+    if let Ok(content_type) = HeaderValue::from_str(content_type) {
+        request.headers.insert(header::CONTENT_TYPE, content_type);
+    }
 }
 
 fn media_type(headers: &HeaderMap) -> Option<MediaType> {

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 
 use super::answer;
-use super::coding::{ABOUT_BYTES, weakened};
+use super::coding::{ABOUT_BYTES, changed, weakened};
 use super::events::{Events, Form, Reshape};
-use super::guard::{Clean, too_large};
+use super::guard::{Clean, Leaks, too_large};
 use super::links::Links;
 use crate::body::charset;
 use crate::body::jq::{About, Failed, Program};
@@ -79,7 +79,25 @@ impl Clean {
     /// `upstream_invalid` for a body that the route must read and cannot;
     /// `upstream_refused` where the route hides what upstreams say when they
     /// refuse; `response_too_large`.
-    pub async fn reshape(self, shape: &OfAnswer, about: About, links: &Links<'_>) -> Result<Shaped, Problem> {
+    pub async fn reshape(
+        self,
+        shape: &OfAnswer,
+        about: About,
+        links: &Links<'_>,
+    ) -> Result<(Shaped, Leaks), Problem> {
+        let before = self.body.as_ptr();
+        let mut shaped = self.shaped(shape, about, links).await?;
+        let mut leaks = Leaks::new();
+        // What was escaped or written in another charset may show only now.
+        if shaped.0.body.as_ptr() != before
+            && let Some(cut) = shaped.0.guard.clean(&shaped.0.body, &mut leaks)
+        {
+            shaped.0.body = changed(cut, &mut shaped.0.headers);
+        }
+        Ok((shaped, leaks))
+    }
+
+    async fn shaped(self, shape: &OfAnswer, about: About, links: &Links<'_>) -> Result<Shaped, Problem> {
         let refused = self.status.is_client_error() || self.status.is_server_error();
         match shape.errors {
             Errors::Pass if refused => Ok(Shaped(self)),
@@ -200,17 +218,21 @@ impl Shaper<'_> {
             return Ok(None);
         }
         let lines = lines || values.len() != 1;
+        let made = match self.program {
+            Some(program) => program.run_all(values, self.about.clone()).await.map_err(failed)?,
+            None => values.into_iter().map(|value| vec![value]).collect(),
+        };
+        if let ([only], false) = (made.as_slice(), lines)
+            && only.len() != 1
+        {
+            return Err(invalid(format_args!("the program gave {} values", only.len())));
+        }
         let mut out = Vec::new();
-        for value in values {
-            let made = self.made(value).await?;
-            if !lines && made.len() != 1 {
-                return Err(invalid(format_args!("the program gave {} values", made.len())));
-            }
-            for value in made {
-                let room = self.shape.max_bytes.saturating_sub(out.len());
-                out.extend(json::write(&value, room).map_err(|why| self.unwritten(why))?);
-                out.extend(lines.then_some(b'\n'));
-            }
+        for value in made.into_iter().flatten() {
+            let value = if self.shape.rewrite_urls { self.led(value) } else { value };
+            let room = self.shape.max_bytes.saturating_sub(out.len());
+            out.extend(json::write(&value, room).map_err(|why| self.unwritten(why))?);
+            out.extend(lines.then_some(b'\n'));
         }
         Ok(Some(out))
     }
@@ -222,17 +244,6 @@ impl Shaper<'_> {
             Some(schema) if self.shape.project => answer::project(schema, value),
             Some(schema) => answer::check(schema, &value).map(|()| value),
         }
-    }
-
-    async fn made(&self, value: Val) -> Result<Vec<Val>, Problem> {
-        let values = match self.program {
-            Some(program) => program.run(value, self.about.clone()).await.map_err(failed)?,
-            None => vec![value],
-        };
-        if !self.shape.rewrite_urls {
-            return Ok(values);
-        }
-        Ok(values.into_iter().map(|value| self.led(value)).collect())
     }
 
     /// The same value, its URLs led to us where a route of ours serves them.
@@ -275,6 +286,8 @@ fn each_event(program: Arc<Program>, about: About) -> Reshape {
     })
 }
 
+const TOO_MUCH: &str = "the upstream's answer takes too long to reshape";
+
 fn invalid(why: impl std::fmt::Display) -> Problem {
     Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not valid").because(why)
 }
@@ -286,9 +299,8 @@ fn failed(failed: Failed) -> Problem {
         Failed::Erred(_) => {
             Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not what was expected")
         }
-        Failed::Endless => {
-            Problem::new(Kind::UpstreamInvalid, "the upstream's answer takes too long to reshape").last()
-        }
+        Failed::Excessive => Problem::new(Kind::UpstreamInvalid, TOO_MUCH),
+        Failed::Endless => Problem::new(Kind::UpstreamInvalid, TOO_MUCH).last(),
     };
     problem.because(failed)
 }

@@ -104,6 +104,7 @@ fn only(values: Vec<Val>) -> Result<Val, Problem> {
     }
 }
 
+const TOO_MUCH: &str = "this body takes too long to reshape";
 const UNUSABLE: &str = "this route cannot make anything of the body";
 
 /// A program that failed on a request: the caller may have sent the wrong thing.
@@ -112,7 +113,8 @@ fn refused(failed: Failed) -> Problem {
         Failed::Mistaken(_) => Problem::new(Kind::Internal, "this route is not set up right"),
         Failed::Erred(Some(words)) => Problem::new(Kind::TransformFailed, words.clone()),
         Failed::Erred(None) => Problem::new(Kind::TransformFailed, UNUSABLE),
-        Failed::Endless => Problem::new(Kind::TransformFailed, "this body takes too long to reshape").last(),
+        Failed::Excessive => Problem::new(Kind::TransformFailed, TOO_MUCH),
+        Failed::Endless => Problem::new(Kind::TransformFailed, TOO_MUCH).last(),
     };
     problem.because(failed)
 }

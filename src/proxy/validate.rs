@@ -80,8 +80,9 @@ impl<'r, 'p> Grant<'r, 'p> {
         if let (Some(schema), Some(content)) = (&rules.schema, &content) {
             check_body(schema, &content.value)?;
         }
-        if let (Some(program), Some(content)) = (&rules.reject_if, &content) {
-            is_exactly(program, content.value.clone(), about.clone(), false).await?;
+        if let Some(program) = &rules.reject_if {
+            let value = content.as_ref().map_or(Val::Null, |content| content.value.clone());
+            is_exactly(program, value, about.clone(), false).await?;
         }
         Ok(Valid { found, about, request, content })
     }

@@ -8,6 +8,11 @@ import {
 } from "./browser.mjs";
 
 const ADA = { email: "ada@example.com", name: "Ada Løvelace", message: "Hello & good-bye = 100 %\nsecond line ☕" };
+// Refusals that are no problem of ours, as gateways and upstreams have them.
+const STRANGE = {
+  HTML: { status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" },
+  "JSON of another shape": { status: 429, contentType: "application/json", body: '{"error": "slow down"}' },
+};
 const ENCODINGS = { urlencoded: "application/x-www-form-urlencoded", parts: "multipart/form-data" };
 
 let browser;
@@ -27,7 +32,7 @@ describe("from a page whose origin is listed", () => {
       assert.deepEqual(more, [], "a form needs no preflight");
       const { content_type, body } = (await seenBy(CRM_URL)).at(-1);
       assert.equal(content_type, "application/json");
-      assert.deepEqual(body, { properties: { ...properties(ADA, encoding), attachment: null } });
+      assert.deepEqual(body, upsert({ ...properties(ADA, encoding), attachment: null }));
     });
 
     test(`what does not fit in ${type} is said beside each field, and the first has the focus`, async () => {
@@ -55,10 +60,10 @@ describe("from a page whose origin is listed", () => {
     await page.locator("#attachment").setInputFiles({ name: "Skizze ü.png", mimeType: "image/png", buffer: bytes });
     await send(page, "ok");
     const { body } = (await seenBy(CRM_URL)).at(-1);
-    assert.deepEqual(body.properties, {
+    assert.deepEqual(body, upsert({
       ...properties(ADA),
       attachment: { filename: "Skizze ü.png", content_type: "image/png", base64: bytes.toString("base64") },
-    });
+    }));
   });
 
   test("a field that was mended is no longer marked", async () => {
@@ -91,6 +96,16 @@ describe("from a page whose origin is listed", () => {
     assert.match(await page.locator("#contact-told").textContent(), /16/, "the limit is not said");
   });
 
+  for (const [shape, answer] of Object.entries(STRANGE)) {
+    test(`a refusal in ${shape} is told by its status`, async () => {
+      const headers = { "access-control-allow-origin": "*" };
+      await page.route(`${API_URL}/contact`, (route) => route.fulfill({ ...answer, headers }));
+      await fill(page, ADA);
+      await send(page, "refused");
+      assert.match(await page.locator("#contact-told .status").textContent(), new RegExp(`^${answer.status}`));
+    });
+  }
+
   test("nothing that the browser sent or received holds a secret", async () => {
     await fill(page, ADA);
     await send(page, "ok");
@@ -115,7 +130,7 @@ async function fill(page, values, encoding = "parts") {
 /** Sends the form, and waits until it has come to this end. */
 async function send(page, end) {
   await page.locator("#send").click();
-  await page.locator("#send:enabled").waitFor();
+  await page.locator("#send[aria-disabled=false]").waitFor();
   assert.equal(await page.locator("#contact").getAttribute("class"), end, await page.locator("#contact-told").textContent());
 }
 
@@ -124,6 +139,11 @@ function errors(page) {
   return page.locator("#contact [aria-invalid=true]").evaluateAll((fields) => fields
     .filter((field) => document.getElementById(field.getAttribute("aria-describedby")).textContent.length > 3)
     .map((field) => field.name));
+}
+
+/** How the CRM wants to be told of a contact that it may have already. */
+function upsert(properties) {
+  return { inputs: [{ idProperty: "email", id: properties.email, properties }] };
 }
 
 /** What the CRM shall get: its own names; and a browser writes the line ends in parts anew. */

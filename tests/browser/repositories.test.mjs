@@ -50,6 +50,13 @@ describe("from a page whose origin is listed", () => {
     for (const name of ["x-github-request-id", "x-ratelimit-limit", "set-cookie"]) assert.ok(!(name in received), name);
   });
 
+  test("the pressed button keeps the focus, and does nothing while its call is under way", async () => {
+    await page.locator("#show").evaluate((button) => { button.focus(); button.click(); button.click(); });
+    await page.locator("#show[aria-disabled=false]").waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.id), "show");
+    assert.equal(recorder.to(API_URL).length, 1);
+  });
+
   test("a POST is refused, and the page can read why", async () => {
     await click(page, "post", "refused");
     assert.match(await page.locator("#status").textContent(), /^405/);
@@ -150,7 +157,7 @@ test("the page reads on a phone and in the dark", async () => {
 /** Clicks, and waits until the page has come to this end. */
 async function click(page, button, end) {
   await page.locator(`#${button}`).click();
-  await page.locator("#show:enabled").waitFor();
+  await page.locator("#show[aria-disabled=false]").waitFor();
   const state = await page.locator("#exchange").getAttribute("class");
   assert.equal(state, `exchange ${end}`, await page.locator("#told").textContent());
 }

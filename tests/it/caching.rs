@@ -370,3 +370,16 @@ async fn a_first_who_goes_away_leaves_no_lock_behind() {
     assert_eq!(next.verdict(), "504 upstream_timeout");
     assert_ne!(world.record()["secrets"], json!([]));
 }
+
+/// Few upstreams name such a header in `vary`.
+#[tokio::test]
+async fn a_declared_header_tells_answers_apart() {
+    let routes = "GET /a: { {open}, request: { headers: [x-tenant] }, response: { cache: 60s } }";
+    let script = |seen: &Seen| say(200).body(seen.all("x-tenant").concat());
+    let world = Setup::routes(routes).answer(script).start().await;
+    for tenant in ["one", "two", "one"] {
+        let answer = world.get("/a").from(APP).header("x-tenant", tenant).send().await;
+        assert_eq!(answer.text(), tenant);
+    }
+    assert_eq!(world.upstream.seen().len(), 2);
+}

@@ -81,6 +81,23 @@ async fn a_reshaped_body_says_what_it_is() {
     check("{ transform: '{a}', encode: form, query: [page] }", "application/json", "{}", FORM).await;
     check("{ transform: ., query: [page] }", "application/x+json", "{}", "application/x+json").await;
     check("{ reject_if: 'false', query: [page] }", FORM, "a=1", FORM).await;
+    check(
+        "{ transform: ., query: [page] }",
+        "application/json; charset=latin1",
+        "\"\u{e9}\"",
+        "application/json",
+    )
+    .await;
+    check(
+        "{ reject_if: 'false', query: [page] }",
+        "application/x-www-form-urlencoded; charset=latin1",
+        "a=%C3%A9",
+        FORM,
+    )
+    .await;
+    let parts = "--B\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--B--";
+    let sent = "multipart/form-data; xboundary=X; boundary=B";
+    check("{ reject_if: 'false', query: [page] }", sent, parts, "multipart/form-data; boundary=\"B\"").await;
 }
 
 #[tokio::test]
@@ -105,6 +122,9 @@ async fn what_cannot_be_read_is_refused_before_anybody_is_called() {
         ("reject_if: .website != \"\"", FORM, "website=x", "403 condition_not_met"),
         ("reject_if: .website.x", FORM, "website=x", "403 condition_not_met"),
         ("reject_if: 'null'", FORM, "website=x", "403 condition_not_met"),
+        ("encode: json", FORM, "role=user&role[]=admin", "400 malformed_body"),
+        ("encode: form", "application/json", r#"{"a":{"b":"ok"},"a[b]":"evil"}"#, "400 transform_failed"),
+        ("encode: form", "application/json", r#"{"a":"ok","a[]":"evil"}"#, "400 transform_failed"),
     ] {
         let request = format!("{{ {request}, query: [page] }}");
         let (verdict, types, _) = sent(&request, content_type, body).await;
@@ -287,6 +307,36 @@ async fn no_program_sees_a_secret() {
 }
 
 #[tokio::test]
+async fn a_secret_that_shows_only_once_it_was_reshaped_does_not_leave_either() {
+    let escaped: String = CANARY.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let script = move |_: &_| {
+        say(200).with("content-type", "application/json").body(format!("{{\"a\":\"{escaped}\"}}"))
+    };
+    let world =
+        Setup::routes("GET /a: { {open}, response: { transform: '{a}' } }").answer(script).start().await;
+    let answer = world.get("/a").from(APP).send().await;
+    assert_eq!(answer.json(), json!({ "a": "[redacted]" }));
+    assert_eq!(world.record()["leak"], true);
+}
+
+#[tokio::test]
+async fn a_condition_of_bodies_is_asked_of_requests_without_one() {
+    let world =
+        World::new("ANY /a: { {open}, request: { query: [x], reject_if: '$request.query.x == \"bad\"' } }")
+            .await;
+    assert_eq!(world.get("/a?x=good").from(APP).send().await.verdict(), "200");
+    assert_eq!(world.get("/a?x=bad").from(APP).send().await.verdict(), "403 condition_not_met");
+    assert_eq!(world.ask("HEAD", "/a?x=bad").from(APP).send().await.status(), 403);
+}
+
+#[tokio::test]
+async fn many_values_share_the_time_of_one() {
+    let body = "0\n".repeat(20_000);
+    let (_, answer) = got("{ transform: 'last(range(1; 3))' }", 200, "application/json", body).await;
+    assert_eq!((answer.verdict().as_str(), answer.text().len()), ("200", 40_000));
+}
+
+#[tokio::test]
 async fn urls_in_a_body_lead_to_us_where_a_route_serves_them() {
     let routes = "GET /repos/{name}: { {open}, path: '/repos/{name}', response: { rewrite_urls: true } }\n\
                   POST /hooks: { {open} }";
@@ -305,14 +355,20 @@ async fn urls_in_a_body_lead_to_us_where_a_route_serves_them() {
     );
 }
 
+/// It has no guard in it; and it ends by itself, so that this test does not go on for ever.
+const STUBBORN: &str = "[range(2500)] | [{a: .[], b: .[]}] | length";
+
 #[tokio::test]
-async fn a_program_without_an_end_spends_the_environment_once_it_was_answered() {
-    let world =
-        World::new("GET /a: { {open}, response: { transform: 'last(repeat(1))' } }\nGET /b: { {open} }")
-            .await;
-    assert_eq!(world.get("/b").from(APP).send().await.verdict(), "200");
-    assert!(!world.proxy.is_spent());
-    assert_eq!(world.get("/a").from(APP).send().await.verdict(), "502 upstream_invalid");
-    assert!(world.proxy.is_spent());
-    assert_eq!(world.get("/b").from(APP).send().await.verdict(), "200");
+async fn what_does_not_end_when_told_spends_the_environment_once_it_was_answered() {
+    let routes = "GET /a: { {open}, response: { transform: 'last(repeat(1))' } }\nGET /b: { {open} }\n\
+                  GET /c: { {open}, response: { transform: 'STUBBORN' } }";
+    let world = World::new(&routes.replace("STUBBORN", STUBBORN)).await;
+    let check = async |path: &str, verdict: &str, spent: bool| {
+        assert_eq!(world.get(path).from(APP).send().await.verdict(), verdict, "{path}");
+        assert_eq!(world.proxy.is_spent(), spent, "{path}");
+    };
+    check("/b", "200", false).await;
+    check("/a", "502 upstream_invalid", false).await;
+    check("/c", "502 upstream_invalid", true).await;
+    check("/b", "200", true).await;
 }

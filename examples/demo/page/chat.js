@@ -17,7 +17,7 @@ async function ask(signal) {
   if (!response) return;
   let first = null;
   for await (const { event, data } of events(response.body)) {
-    if (event === "error") return tellProblem(form, JSON.parse(data));
+    if (event === "error") return tellProblem(form, JSON.parse(data), "The answer broke off");
     if (data === "[DONE]") return tell(form, "ok", `First word after ${first} ms, all after ${since()} ms`);
     const word = JSON.parse(data);
     if (!word) continue;
@@ -52,7 +52,7 @@ function parse(block) {
 async function run() {
   const stopping = new AbortController();
   $("stop").onclick = () => stopping.abort();
-  $("stop").disabled = false;
+  $("stop").ariaDisabled = "false";
   answer.replaceChildren();
   answer.hidden = false;
   answer.ariaBusy = "true";
@@ -64,7 +64,7 @@ async function run() {
   } finally {
     answer.ariaBusy = "false";
     answer.hidden = !answer.textContent;
-    $("stop").disabled = true;
+    $("stop").ariaDisabled = "true";
   }
 }
 

@@ -10,11 +10,12 @@ export function element(tag, text, className = "") {
   return Object.assign(document.createElement(tag), { textContent: text, className });
 }
 
-/** One call at a time in each part: its buttons rest while it is under way. */
+/** One call at a time in each part: its buttons rest while it is under way. A disabled one would lose the focus. */
 export async function once(inside, work) {
   const buttons = [...inside.closest(".part").querySelectorAll("button:not(#stop)")];
-  buttons.forEach((button) => { button.disabled = true; });
-  try { await work(); } finally { buttons.forEach((button) => { button.disabled = false; }); }
+  if (buttons.some(({ ariaDisabled }) => ariaDisabled === "true")) return;
+  buttons.forEach((button) => { button.ariaDisabled = "true"; });
+  try { await work(); } finally { buttons.forEach((button) => { button.ariaDisabled = "false"; }); }
 }
 
 /** The browser tells a script nothing about a blocked call, so ask something that needs no permission. */
@@ -34,8 +35,14 @@ export function tell(form, state, status, told = []) {
   form.querySelector(".told").replaceChildren(element("span", status, "status"), ...told.map((line) => element("p", line)));
 }
 
-/** A problem (RFC 9457): what concerns a field beside it, the rest below the form. */
-export function tellProblem(form, { title, detail, errors = [] }) {
+/** The proxy's own problem (RFC 9457), if this is one: an upstream may refuse in any other shape, or in none. */
+export function problemIn(body) {
+  return body?.code && body?.title ? body : null;
+}
+
+/** What concerns a field beside it, the rest below the form. What is no problem is told by its status. */
+export function tellProblem(form, body, status) {
+  const { title, detail = "", errors = [] } = problemIn(body) ?? { title: status };
   const rest = errors.filter((error) => !tellField(form, error));
   tell(form, "refused", title, errors.length ? rest.map((error) => `${error.pointer} ${error.detail}`) : [detail]);
   form.querySelector("[aria-invalid]")?.focus();
@@ -71,6 +78,7 @@ export async function submit(form, path, options) {
     return null;
   }
   if (response.ok) return response;
-  tellProblem(form, await response.json());
+  const body = await response.json().catch(() => null);
+  tellProblem(form, body, `${response.status} ${response.statusText}`.trim());
   return null;
 }

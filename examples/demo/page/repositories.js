@@ -1,6 +1,6 @@
 // A list behind a key: shows what is sent and what is answered, page by page.
 
-import { $, api, config, element, once, whyNoAnswer } from "./common.js";
+import { $, api, config, element, once, problemIn, whyNoAnswer } from "./common.js";
 
 const FIRST = `${api}/my-repos?per_page=6&sort=pushed`;
 const ASK = { method: "GET", headers: { accept: "application/json" }, cache: "no-cache" };
@@ -44,7 +44,7 @@ function showSent(url, { method, headers, body }) {
 
 function showAnswer(response, body, took) {
   setState(response.ok ? "ok" : "refused", `${response.status} ${response.statusText || reason(response.status)}`.trim());
-  const problem = body?.code && body?.title ? body : null;
+  const problem = problemIn(body);
   $("told").replaceChildren(
     ...(problem ? problemParts(problem) : []),
     headerList(response, took),

@@ -1,14 +1,17 @@
-//! Puts guards into a program before it is compiled, where it could otherwise
-//! end the process: by recursing through the whole stack, or by asking for
-//! more memory in one step than there is.
+//! Puts guards into a program before it is compiled. They keep it from ending
+//! the process, by recursing through the whole stack or by asking for more
+//! memory in one step than there is; and they end it where nobody waits for it
+//! any more. A loop without a guard in it is possible, and rare.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jaq_core::box_iter::box_once;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::native::{Fun, bome, v};
 use jaq_core::ops::Math;
-use jaq_core::{Error, Exn, Native};
+use jaq_core::{Error, Exn, Native, ValX};
 use jaq_json::Num;
 
 use super::library::Jq;
@@ -24,14 +27,23 @@ const DEEPEST: usize = STACK / 2;
 /// The longest text that one multiplication may make, in bytes.
 const LONGEST: usize = 16 << 20;
 
-thread_local! {
-    /// Where the stack of a program that runs apart begins.
-    static BASE: Cell<Option<usize>> = const { Cell::new(None) };
+/// What the guards know of a program that runs apart.
+struct Run {
+    /// Where its stack begins.
+    base: usize,
+    /// Whether nobody waits for it any more.
+    stop: Arc<AtomicBool>,
 }
 
-/// Notes where the stack of this thread begins.
-pub fn begin() {
-    BASE.set(Some(here()));
+thread_local! {
+    /// The program that this thread was made for.
+    static RUN: OnceCell<Run> = const { OnceCell::new() };
+}
+
+/// Says that this thread was made for a program, which ends once `stop` is set.
+pub fn begin(stop: Arc<AtomicBool>) {
+    // A thread is made for one program.
+    RUN.with(|run| drop(run.set(Run { base: here(), stop })));
 }
 
 /// About where the stack is now.
@@ -41,24 +53,61 @@ fn here() -> usize {
 }
 
 /// What the guards call.
-pub fn functions() -> [Fun<Jq>; 2] {
-    let depth = Native::new(|cv| bome(deep().map_or(Ok(cv.1), Err)))
-        .with_paths(|cv| box_once(deep().map_or(Ok(cv.1), |error| Err(Exn::from(error)))))
-        .with_update(|cv, update| match deep() {
+pub fn functions() -> [Fun<Jq>; 3] {
+    let guard = Native::new(|cv| bome(wrong().map_or(Ok(cv.1), Err)))
+        .with_paths(|cv| box_once(wrong().map_or(Ok(cv.1), |error| Err(Exn::from(error)))))
+        .with_update(|cv, update| match wrong() {
             None => update(cv.1),
             Some(error) => box_once(Err(Exn::from(error))),
         });
+    let range = Native::new(|mut cv| {
+        let by = cv.0.pop_var();
+        let to = cv.0.pop_var();
+        let from = cv.0.pop_var();
+        Box::new(range(from, to, by))
+    });
     let times = Native::new(|mut cv| {
         let right = cv.0.pop_var();
         let left = cv.0.pop_var();
         bome(times(left, right))
     });
-    [("__depth", v(0), depth), ("__times", v(2), times)]
+    [(GUARD, v(0), guard), ("range", v(3), range), ("__times", v(2), times)]
 }
 
-fn deep() -> Option<Error<Val>> {
-    let used = BASE.get().map_or(0, |base| base.abs_diff(here()));
-    (DEEPEST < used).then(|| Error::str("recursion goes too deep"))
+/// Passes its input on, as long as the program may go on.
+const GUARD: &str = "__guard";
+
+/// Why a program may not go on.
+fn wrong() -> Option<Error<Val>> {
+    let judge = |run: &Run| {
+        if run.stop.load(Ordering::Relaxed) {
+            return Some("nobody waits for this");
+        }
+        (DEEPEST < run.base.abs_diff(here())).then_some("recursion goes too deep")
+    };
+    RUN.with(|run| run.get().and_then(judge)).map(Error::str)
+}
+
+/// jq's `range`, which asks at each step whether it may go on.
+fn range<'a>(from: Val, to: Val, by: Val) -> impl Iterator<Item = ValX<'a, Val>> {
+    let ahead = by.partial_cmp(&Val::from(0_isize));
+    let mut next = Some(Ok(from));
+    std::iter::from_fn(move || {
+        let value = match next.take()? {
+            Ok(value) => value,
+            Err(error) => return Some(Err(Exn::from(error))),
+        };
+        let within = match ahead {
+            Some(std::cmp::Ordering::Greater) => value < to,
+            Some(std::cmp::Ordering::Less) => value > to,
+            _ => value != to,
+        };
+        if !within {
+            return None;
+        }
+        next = Some(wrong().map_or_else(|| value.clone() + by.clone(), Err));
+        Some(Ok(value))
+    })
 }
 
 fn times(left: Val, right: Val) -> Result<Val, Error<Val>> {
@@ -76,11 +125,11 @@ fn times(left: Val, right: Val) -> Result<Val, Error<Val>> {
     left * right
 }
 
-/// A definition with guards in it: one that calls itself says each time how deep it is.
+/// A definition with guards in it: one that calls itself asks each time whether it may.
 pub fn definition(def: Def<&str>) -> Def<&str> {
     let recursive = calls(&def.body, def.name, def.args.len());
     let body = term(def.body);
-    let body = if recursive { pipe(Term::Call("__depth", Vec::new()), None, body) } else { body };
+    let body = if recursive { pipe(Term::Call(GUARD, Vec::new()), None, body) } else { body };
     Def { body, ..def }
 }
 
@@ -89,6 +138,16 @@ pub fn term(program: Term<&str>) -> Term<&str> {
     match map(program, &mut term) {
         Term::Def(defs, body) => Term::Def(defs.into_iter().map(recursive).collect(), body),
         Term::BinOp(left, BinaryOp::Math(Math::Mul), right) => product(*left, *right),
+        Term::BinOp(left, BinaryOp::Pipe(Some(pattern)), right) => {
+            let guarded = pipe(Term::Call(GUARD, Vec::new()), None, *right);
+            Term::BinOp(left, BinaryOp::Pipe(Some(pattern)), Box::new(guarded))
+        }
+        Term::Fold(name, source, pattern, mut rest) => {
+            if let Some(update) = rest.get_mut(1) {
+                *update = pipe(Term::Call(GUARD, Vec::new()), None, std::mem::take(update));
+            }
+            Term::Fold(name, source, pattern, rest)
+        }
         Term::BinOp(path, BinaryOp::UpdateMath(Math::Mul), right) => {
             let update = product(Term::Id, Term::Var("$__x"));
             pipe(*right, Some("$__x"), Term::BinOp(path, BinaryOp::Update, Box::new(update)))
@@ -102,7 +161,7 @@ fn recursive(def: Def<&str>) -> Def<&str> {
     if !calls(&def.body, def.name, def.args.len()) {
         return def;
     }
-    Def { body: pipe(Term::Call("__depth", Vec::new()), None, def.body), ..def }
+    Def { body: pipe(Term::Call(GUARD, Vec::new()), None, def.body), ..def }
 }
 
 /// `left * right`, in the engine's order: the left one is the outer loop.

@@ -1,8 +1,8 @@
 //! What a program costs, as far as its text shows it.
 //!
 //! Most programs pick, rename and filter: their work is a matter of their
-//! input's length, and they run in place. Whatever is not surely so runs
-//! apart. This errs on the side of caution, and never on the other.
+//! input's length, and on a small input they run in place. Whatever is not
+//! surely so runs apart. This errs on the side of caution, and never on the other.
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Term};
@@ -112,11 +112,14 @@ fn is_linear(term: &Term<&str>) -> bool {
             let terms = parts.iter().filter(|part| matches!(part, StrPart::Term(term) if is_many(term)));
             terms.count() == 0
         }
+        // Beside one that gives several, each other is evaluated again for each.
         Term::Obj(entries) => {
-            let many = |(key, value): &&(Term<&str>, Option<Term<&str>>)| {
-                is_many(key) || value.as_ref().is_some_and(is_many)
-            };
-            entries.iter().filter(many).count() <= 1
+            let parts = || entries.iter().flat_map(|(key, value)| std::iter::once(key).chain(value));
+            match parts().filter(|part| is_many(part)).count() {
+                0 => true,
+                1 => parts().all(|part| is_many(part) || is_constant(part)),
+                _ => false,
+            }
         }
         Term::BinOp(left, op, right) => is_linear_op(left, op, right),
         Term::Call(name, given) => {
@@ -127,15 +130,10 @@ fn is_linear(term: &Term<&str>) -> bool {
         // What is looked at again for each value must be short: `$request` is,
         // and a step into it is shorter.
         Term::Path(root, path) => {
-            let steps_in = path.0.iter().all(|(part, _)| match part {
-                Part::Index(index) => !is_many(index),
-                Part::Range(from, to) => !from.iter().chain(to).any(is_many),
-            });
+            let steps_in = path_parts(term).into_iter().all(is_constant);
             let iterates = path.0.iter().any(|(part, _)| matches!(part, Part::Range(None, None)));
             let of_request = matches!(**root, Term::Var("$request" | "$ENV"));
-            return steps_in
-                && path_parts(term).into_iter().all(is_linear)
-                && if of_request { !iterates } else { is_linear(root) };
+            return steps_in && if of_request { !iterates } else { is_linear(root) };
         }
         Term::Recurse | Term::Label(..) | Term::Break(_) | Term::Fold(..) | Term::Def(..) => false,
     };
@@ -155,9 +153,22 @@ fn is_linear_op(left: &Term<&str>, op: &BinaryOp<&str>, right: &Term<&str>) -> b
         BinaryOp::Math(Math::Add | Math::Div | Math::Rem) => single(),
         // Lists are subtracted pair by pair, and texts are multiplied.
         BinaryOp::Math(Math::Sub | Math::Mul) => single() && (small(left) || small(right)),
-        BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateAlt => !is_many(right),
-        BinaryOp::UpdateMath(Math::Add) => !is_many(right),
+        BinaryOp::Update => !is_many(right),
+        // What is on the right goes into each place on the left.
+        BinaryOp::Assign | BinaryOp::UpdateAlt | BinaryOp::UpdateMath(Math::Add) => is_constant(right),
         BinaryOp::UpdateMath(_) => small(right),
+    }
+}
+
+/// Whether a term is written out, and so costs the same whatever comes in.
+fn is_constant(term: &Term<&str>) -> bool {
+    match term {
+        Term::Num(_) => true,
+        Term::Var(name) => *name == "$status",
+        Term::Str(None, parts) => !parts.iter().any(|part| matches!(part, StrPart::Term(_))),
+        Term::Call("true" | "false" | "null", given) => given.is_empty(),
+        Term::Neg(inner) => is_constant(inner),
+        _ => false,
     }
 }
 

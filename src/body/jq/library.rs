@@ -63,7 +63,8 @@ fn shortened<'s>(def: Def<&'static str>) -> Def<&'s str> {
 /// The functions that are not.
 pub fn functions() -> impl Iterator<Item = Fun<Jq>> {
     let all = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    all.filter(|(name, ..)| !OUTWARD.contains(name)).chain(ours())
+    let kept = all.filter(|(name, ..)| !OUTWARD.contains(name) && *name != "range");
+    kept.chain(ours())
 }
 
 /// Whether jq has a function of this name that looks outside.

@@ -1,9 +1,9 @@
 //! jq programs: the one expression language of the file.
 //!
 //! A program sees its input and what it is told of the request; it reads no
-//! file, no environment, no clock and no further input. It always ends: one
-//! whose work is a matter of its input's length runs in place, any other
-//! apart, where it can be left behind.
+//! file, no environment, no clock and no further input. It always ends: on a
+//! small input, one whose work is a matter of its length runs in place; any
+//! other runs apart, where it can be left behind.
 
 mod library;
 mod terms;
@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 
 use jaq_core::{Ctx, Vars, unwrap_valr};
 
-use super::json::Val;
+use super::json::{self, Val};
 use compile::Compiled;
 use cost::Cost;
 
@@ -79,7 +79,9 @@ pub enum Failed {
     /// It ended with an error; its words, where they stand in the program
     /// itself as `error("…")`.
     Erred(Option<String>),
-    /// It came to no end within its time and memory, and was left behind: it
+    /// It took more time or memory than it has.
+    Excessive,
+    /// It took more time or memory than it has, and was left behind: it
     /// still runs, and only the end of the process ends it.
     Endless,
 }
@@ -138,15 +140,36 @@ impl Program {
     /// # Errors
     /// Why it made nothing; then the values before the error are lost too.
     pub async fn run(&self, input: Val, about: About) -> Result<Vec<Val>, Failed> {
+        let made = self.run_all(vec![input], about).await?;
+        Ok(made.into_iter().flatten().collect())
+    }
+
+    /// What it makes of each of several inputs, all within the time and the
+    /// memory of one.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub async fn run_all(&self, inputs: Vec<Val>, about: About) -> Result<Vec<Vec<Val>>, Failed> {
         let compiled = self.compiled().map_err(Failed::Mistaken)?;
-        match compiled.cost {
-            Cost::Linear => compiled.run(input, &about),
-            Cost::Unknown => apart::run(Arc::clone(compiled), input, about).await,
+        // A judgement of a program can be wrong; of a small input it does no harm.
+        let mut room = SMALL;
+        let small = inputs.iter().chain([&about.request]).all(|value| json::takes(value, &mut room));
+        if small && compiled.cost == Cost::Linear {
+            return compiled.run_all(inputs, &about);
         }
+        apart::run(Arc::clone(compiled), inputs, about).await
     }
 }
 
+/// How large inputs may be that a program looks at in place: about their
+/// length in bytes, and some for each value.
+const SMALL: usize = 32 << 10;
+
 impl Compiled {
+    fn run_all(&self, inputs: Vec<Val>, about: &About) -> Result<Vec<Vec<Val>>, Failed> {
+        inputs.into_iter().map(|input| self.run(input, about)).collect()
+    }
+
     fn run(&self, input: Val, about: &About) -> Result<Vec<Val>, Failed> {
         let given = library::Given { lut: &self.filter.lut, now: about.now };
         let status = about.status.map(|status| Val::from(isize::from(status.cast_signed())));
@@ -178,6 +201,7 @@ impl fmt::Display for Failed {
             Self::Mistaken(mistake) => write!(f, "the program does not compile: {}", mistake.what),
             Self::Erred(Some(words)) => write!(f, "the program said: {words}"),
             Self::Erred(None) => f.write_str("the program ended with an error"),
+            Self::Excessive => f.write_str("the program took too much time or memory"),
             Self::Endless => f.write_str("the program came to no end"),
         }
     }

@@ -4,7 +4,7 @@ use super::Flaws;
 use crate::body::MediaType;
 use crate::body::jq::{Message, Program};
 use crate::config::declared::{Declared, Errors, Route};
-use crate::config::fields::Parsed;
+use crate::config::fields::{Names, Parsed};
 use crate::config::tree::At;
 
 /// Notes the first mistake of each program.
@@ -51,6 +51,10 @@ pub(super) fn relations(route: &Route, at: &At<'_>, flaws: &mut Flaws) {
         let what =
             format!("a body that passes as it arrives is never there as a whole, as `{name}` needs it");
         flaws.note(&response.key("stream"), what, "remove one of the two");
+    }
+    if said.cache.is_some() && asked.headers == Names::Any {
+        let help = "name the headers, so that answers can be told apart by them";
+        flaws.note(&response.key("cache"), "any header may shape the answers that are kept", help);
     }
     let program = said.transform.as_ref().map(|text| Program::new(text.as_str(), Message::Answer));
     if program.is_some_and(|program| program.asks_for_headers()) {

@@ -266,6 +266,10 @@ fn what_reshapes_an_answer_fits_together() {
     );
     check("request: { content_types: [image/png] }", &[]);
     check("response: { cache: 5s, transform: '{p: $request.query.p}' }", &[]);
+    check(
+        "request: { headers: any }, response: { cache: 5s }",
+        &["response.cache: any header may shape the answers that are kept"],
+    );
     check("response: { stream: true, transform: .a }", &[]);
     for (more, name) in
         [("schema: {}", "schema"), ("rewrite_urls: true", "rewrite_urls"), ("cache: 5s", "cache")]

@@ -81,7 +81,9 @@ impl Entry {
             headers.insert(header::CACHE_CONTROL, told);
         }
         let mut validators = self.validators.clone();
-        validators.extend(said.validators());
+        for (name, value) in &said.validators() {
+            validators.insert(name.clone(), value.clone());
+        }
         let kept = said.may_be_kept() && policy.is_storable();
         let fresh_until = now + policy.time_to_live(now).min(lifetime);
         // What the first answer allowed still holds, unless this one speaks of it.

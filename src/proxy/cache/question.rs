@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::said::{directive, joined};
 use super::{Call, RELOAD};
+use crate::proxy::headers::Allowed;
 use crate::proxy::validate::Valid;
 use crate::wire::Response;
 
@@ -37,6 +38,9 @@ pub struct Key {
     pub path: String,
     /// The query, in its order.
     pub query: Vec<(String, String)>,
+    /// The headers that the route declares, with what they say: few upstreams
+    /// name such a header in `vary`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Key {
@@ -45,7 +49,8 @@ impl Key {
         let texts = [&self.route, &self.class, &self.ours, &self.path];
         let pairs =
             self.query.iter().map(|(name, value)| name.len() + value.len() + size_of::<[String; 2]>());
-        texts.into_iter().map(String::len).sum::<usize>() + pairs.sum::<usize>()
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        texts.into_iter().map(String::len).sum::<usize>() + pairs.sum::<usize>() + headers.sum::<usize>()
     }
 }
 
@@ -74,6 +79,13 @@ pub struct Question {
     pub(super) if_modified_since: Option<HeaderValue>,
 }
 
+/// What a request says in the headers that its route declares.
+fn declared(allowed: &Allowed, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    let Allowed::These(names) = allowed else { return Vec::new() };
+    let sent = names.iter().flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)));
+    sent.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// Those who ask the same of the upstream, in the very same words.
 pub type FlightKey = (Arc<Key>, Vec<(HeaderName, HeaderValue)>);
 
@@ -93,6 +105,7 @@ impl Question {
             ours: call.ours.clone().unwrap_or_default(),
             path: request.path.clone(),
             query: request.query.clone(),
+            headers: declared(&route.request_headers, &request.headers),
         };
         let mut sent = one_each(&route.request_headers.up(&request.headers, false));
         sent.extend(one_each(&route.upstream.headers));
@@ -122,7 +135,9 @@ impl Question {
             for name in [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::ACCEPT_ENCODING] {
                 headers.remove(name);
             }
-            headers.extend(validators);
+            for (name, value) in &validators {
+                headers.insert(name.clone(), value.clone());
+            }
         }
         valid
     }

@@ -29,6 +29,7 @@ fn question(path: &str, headers: &str, seconds: u64) -> Question {
         ours: String::new(),
         path: path.to_owned(),
         query: Vec::new(),
+        headers: Vec::new(),
     };
     Question {
         key: Arc::new(key),
