@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(1);
 type Outcome = Result<Vec<Vec<Val>>, Failed>;
 
 /// How long a program has to end by its own guards, once it is told to.
-const GRACE: Duration = Duration::from_millis(50);
+const GRACE: Duration = Duration::from_millis(150);
 
 pub async fn run(program: Arc<Compiled>, inputs: Vec<Val>, about: About) -> Outcome {
     let (done, mut outcome) = oneshot::channel();

