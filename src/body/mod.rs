@@ -8,6 +8,7 @@ pub mod jq;
 pub mod form;
 pub mod multipart;
 pub mod schema;
+mod apart;
 mod fields;
 
 pub use json::Val;

@@ -1,7 +1,7 @@
 //! Holds an upstream's answer against the route's schema. What does not fit
 //! is not shown; where it does not fit is kept for the record.
 
-use super::validate::faulty;
+use super::validate::{faulty, unplaced};
 use crate::body::Val;
 use crate::body::schema::{Schema, Violation};
 use crate::wire::Problem;
@@ -16,12 +16,13 @@ const LONGEST_PLACE: usize = 100;
 ///
 /// # Errors
 /// `upstream_invalid`; its cause names places and keywords, and no values.
-pub fn check(schema: &Schema, answer: &Val) -> Result<(), Problem> {
-    let violations = schema.validate(answer).map_err(|fault| faulty(&fault))?;
+pub async fn check(schema: &Schema, answer: &Val) -> Result<(), Problem> {
+    let detail = "the upstream's answer is not what this route promises";
+    let violations = schema.validate(answer).await;
+    let violations = violations.map_err(|why| unplaced(&why, Kind::UpstreamInvalid, detail))?;
     if violations.is_empty() {
         return Ok(());
     }
-    let detail = "the upstream's answer is not what this route promises";
     Err(Problem::new(Kind::UpstreamInvalid, detail).because(places(&violations)))
 }
 
@@ -60,12 +61,12 @@ mod tests {
         json::read(&bytes::Bytes::from_static(text.as_bytes())).unwrap()
     }
 
-    #[test]
-    fn the_record_says_where_an_answer_does_not_fit_and_nobody_says_what_it_was() {
+    #[tokio::test]
+    async fn the_record_says_where_an_answer_does_not_fit_and_nobody_says_what_it_was() {
         let document = json!({ "required": ["id"], "properties": { "name": { "maxLength": 3 } } });
         let schema = Schema::new("", document, Arc::default());
-        assert!(check(&schema, &value(r#"{"id":1,"name":"abc"}"#)).is_ok());
-        let problem = check(&schema, &value(r#"{"name":"hidden"}"#)).unwrap_err();
+        assert!(check(&schema, &value(r#"{"id":1,"name":"abc"}"#)).await.is_ok());
+        let problem = check(&schema, &value(r#"{"name":"hidden"}"#)).await.unwrap_err();
         assert_eq!(problem.kind(), Kind::UpstreamInvalid);
         let cause = problem.cause().unwrap();
         assert!(cause.contains("/id (required)") && cause.contains("/name (maxLength)"), "{cause}");
@@ -73,20 +74,20 @@ mod tests {
         assert!(!cause.contains("hidden") && !shown.contains("name") && !shown.contains("hidden"), "{shown}");
     }
 
-    #[test]
-    fn many_places_are_counted() {
+    #[tokio::test]
+    async fn many_places_are_counted() {
         let schema = Schema::new("", json!({ "items": { "type": "null" } }), Arc::default());
-        let problem = check(&schema, &value("[1,2,3,4,5,6,7]")).unwrap_err();
+        let problem = check(&schema, &value("[1,2,3,4,5,6,7]")).await.unwrap_err();
         assert!(problem.cause().unwrap().ends_with("/4 (type) and 2 more"), "{:?}", problem.cause());
         let schema = Schema::new("", json!({ "additionalProperties": false }), Arc::default());
         let answer = Val::obj([(Val::utf8_str("é".repeat(1000)), Val::Null)].into_iter().collect());
-        assert!(check(&schema, &answer).unwrap_err().cause().unwrap().chars().count() < 200);
+        assert!(check(&schema, &answer).await.unwrap_err().cause().unwrap().chars().count() < 200);
     }
 
-    #[test]
-    fn a_schema_that_is_none_is_our_own_fault() {
+    #[tokio::test]
+    async fn a_schema_that_is_none_is_our_own_fault() {
         let schema = Schema::new("", json!({ "$ref": "#/nowhere" }), Arc::default());
-        for problem in [check(&schema, &Val::Null).err(), project(&schema, Val::Null).err()] {
+        for problem in [check(&schema, &Val::Null).await.err(), project(&schema, Val::Null).err()] {
             assert_eq!(problem.map(|problem| problem.kind()), Some(Kind::Internal));
         }
     }

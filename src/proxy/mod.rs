@@ -154,7 +154,7 @@ impl Proxy {
         response.with_body(passage.start(Account::open(record.into_owned(), started, trail, spent)))
     }
 
-    /// Whether the process must end once the last answer is out: a program
+    /// Whether the process must end once the last answer is out: work
     /// that came to no end still runs in it.
     pub fn is_spent(&self) -> bool {
         self.spent.load(Ordering::Relaxed)

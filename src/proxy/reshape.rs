@@ -212,8 +212,10 @@ impl Shaper<'_> {
     /// The body for a text of one value, or of many: then one a line. `None`:
     /// it fits, and stays as it is.
     async fn body(&self, text: &Bytes, lines: bool) -> Result<Option<Vec<u8>>, Problem> {
-        let values = json::read_all(text).map_err(invalid)?;
-        let values = values.into_iter().map(|value| self.judged(value)).collect::<Result<Vec<_>, _>>()?;
+        let mut values = Vec::new();
+        for value in json::read_all(text).map_err(invalid)? {
+            values.push(self.judged(value).await?);
+        }
         if !self.writes() {
             return Ok(None);
         }
@@ -238,11 +240,11 @@ impl Shaper<'_> {
     }
 
     /// A value that fits the schema; or what the schema declares of it.
-    fn judged(&self, value: Val) -> Result<Val, Problem> {
+    async fn judged(&self, value: Val) -> Result<Val, Problem> {
         match self.schema {
             None => Ok(value),
             Some(schema) if self.shape.project => answer::project(schema, value),
-            Some(schema) => answer::check(schema, &value).map(|()| value),
+            Some(schema) => answer::check(schema, &value).await.map(|()| value),
         }
     }
 

@@ -9,7 +9,7 @@ use super::route::Found;
 use super::transform::is_exactly;
 use crate::body::Val;
 use crate::body::jq::{About, Program};
-use crate::body::schema::{Fault, Schema, Violation};
+use crate::body::schema::{Fault, Schema, Unplaced, Violation};
 use crate::wire::problem::{Kind, Place};
 use crate::wire::{Problem, Request};
 
@@ -73,12 +73,12 @@ impl<'r, 'p> Grant<'r, 'p> {
         }
         let Self { found, about, .. } = self;
         let rules = &found.route.rules;
-        rules.check(&request)?;
+        rules.check(&request).await?;
         read::unpack_body(&mut request, rules.max_bytes)?;
         let reads = rules.schema.is_some() || rules.reject_if.is_some() || found.route.of_request.reads();
         let content = if reads { read::read(&mut request)? } else { None };
         if let (Some(schema), Some(content)) = (&rules.schema, &content) {
-            check_body(schema, &content.value)?;
+            check_body(schema, &content.value).await?;
         }
         if let Some(program) = &rules.reject_if {
             let value = content.as_ref().map_or(Val::Null, |content| content.value.clone());
@@ -89,16 +89,19 @@ impl<'r, 'p> Grant<'r, 'p> {
 }
 
 impl Rules {
-    fn check(&self, request: &Request) -> Result<(), Problem> {
-        self.check_query(&request.query)?;
+    async fn check(&self, request: &Request) -> Result<(), Problem> {
+        self.check_query(&request.query).await?;
         self.check_length(request.body.len())?;
         if request.body.is_empty() { Ok(()) } else { self.check_type(&request.headers) }
     }
 
-    fn check_query(&self, sent: &[(String, String)]) -> Result<(), Problem> {
+    async fn check_query(&self, sent: &[(String, String)]) -> Result<(), Problem> {
         let Some(declared) = &self.query else { return Ok(()) };
         if sent.iter().all(|(name, _)| declared.contains(name)) {
-            return self.parameters.as_ref().map_or(Ok(()), |parameters| parameters.check(sent));
+            return match &self.parameters {
+                Some(parameters) => parameters.check(sent).await,
+                None => Ok(()),
+            };
         }
         let detail = match declared.as_slice() {
             [] => "this route takes no query parameters".to_owned(),
@@ -142,9 +145,11 @@ pub(super) fn too_long(limit: usize) -> Problem {
 /// Lets a body pass that fits the route's `request.schema`.
 ///
 /// # Errors
-/// `invalid_body`, with every place that does not fit.
-pub fn check_body(schema: &Schema, body: &Val) -> Result<(), Problem> {
-    let violations = schema.validate(body).map_err(|fault| faulty(&fault))?;
+/// `invalid_body`, with every place that does not fit, where they come to an end.
+pub async fn check_body(schema: &Schema, body: &Val) -> Result<(), Problem> {
+    let unplaced = "the body is not as this route takes it, and it takes too long to say where";
+    let violations = schema.validate(body).await;
+    let violations = violations.map_err(|why| self::unplaced(&why, Kind::InvalidBody, unplaced))?;
     if violations.is_empty() {
         return Ok(());
     }
@@ -154,6 +159,16 @@ pub fn check_body(schema: &Schema, body: &Val) -> Result<(), Problem> {
 
 pub(super) fn place(violation: Violation) -> Place {
     Place { pointer: violation.pointer, detail: violation.detail }
+}
+
+/// What does not fit, and nobody can say where. `detail`: for the caller.
+pub(super) fn unplaced(why: &Unplaced, kind: Kind, detail: &'static str) -> Problem {
+    match why {
+        Unplaced::Faulty(fault) => faulty(fault),
+        Unplaced::Endless => {
+            Problem::new(kind, detail).because("schema: the places that do not fit came to no end").last()
+        }
+    }
 }
 
 /// A schema that `countersign check` would have refused.
@@ -166,8 +181,8 @@ mod tests {
     use super::*;
     use crate::proxy::tests::request;
 
-    #[test]
-    fn only_declared_parameters_and_types_pass() {
+    #[tokio::test]
+    async fn only_declared_parameters_and_types_pass() {
         let rules = Rules {
             query: Some(vec!["page".to_owned()]),
             parameters: None,
@@ -176,7 +191,7 @@ mod tests {
             schema: None,
             reject_if: None,
         };
-        let check = |query: &str, content_type: &str, body: &'static str, expected: Option<Kind>| {
+        let check = async |query: &str, content_type: &str, body: &'static str, expected: Option<Kind>| {
             let mut asked = request("POST", "/");
             asked.query =
                 query.split('&').filter(|q| !q.is_empty()).map(|q| (q.to_owned(), String::new())).collect();
@@ -184,30 +199,30 @@ mod tests {
             for value in content_type.split('|').filter(|value| !value.is_empty()) {
                 asked.headers.append(header::CONTENT_TYPE, value.parse().unwrap());
             }
-            let found = rules.check(&asked).err().map(|problem| problem.kind());
+            let found = rules.check(&asked).await.err().map(|problem| problem.kind());
             assert_eq!(found, expected, "{query} {content_type} {body}");
         };
-        check("page&page", "", "", None);
-        check("page&pages", "", "", Some(Kind::QueryNotAllowed));
-        check("", "Application/Json; charset=utf-8", "{}", None);
-        check("", "image/png", "x", None);
-        check("", "imagex/png", "x", Some(Kind::ContentTypeNotAllowed));
-        check("", "text/plain", "x", Some(Kind::ContentTypeNotAllowed));
-        check("", "", "x", Some(Kind::ContentTypeNotAllowed));
-        check("", "application/json|text/xml", "{}", Some(Kind::ContentTypeNotAllowed));
-        check("", "image/png", "12345678", None);
-        check("", "image/png", "123456789", Some(Kind::BodyTooLarge));
-        check("page=", "", "", Some(Kind::QueryNotAllowed));
+        check("page&page", "", "", None).await;
+        check("page&pages", "", "", Some(Kind::QueryNotAllowed)).await;
+        check("", "Application/Json; charset=utf-8", "{}", None).await;
+        check("", "image/png", "x", None).await;
+        check("", "imagex/png", "x", Some(Kind::ContentTypeNotAllowed)).await;
+        check("", "text/plain", "x", Some(Kind::ContentTypeNotAllowed)).await;
+        check("", "", "x", Some(Kind::ContentTypeNotAllowed)).await;
+        check("", "application/json|text/xml", "{}", Some(Kind::ContentTypeNotAllowed)).await;
+        check("", "image/png", "12345678", None).await;
+        check("", "image/png", "123456789", Some(Kind::BodyTooLarge)).await;
+        check("page=", "", "", Some(Kind::QueryNotAllowed)).await;
     }
 
-    #[test]
-    fn a_body_that_does_not_fit_is_told_every_place() {
+    #[tokio::test]
+    async fn a_body_that_does_not_fit_is_told_every_place() {
         let document = serde_json::json!({ "required": ["email"], "additionalProperties": false,
             "properties": { "email": { "format": "email" }, "age": { "type": "integer" } } });
         let schema = Schema::new("", document, std::sync::Arc::default());
         let body = |text: &'static str| crate::body::json::read(&text.into()).unwrap();
-        assert!(check_body(&schema, &body(r#"{"email":"a@b.example"}"#)).is_ok());
-        let problem = check_body(&schema, &body(r#"{"age":"x","more":1}"#)).unwrap_err();
+        assert!(check_body(&schema, &body(r#"{"email":"a@b.example"}"#)).await.is_ok());
+        let problem = check_body(&schema, &body(r#"{"age":"x","more":1}"#)).await.unwrap_err();
         let shown: serde_json::Value = serde_json::from_slice(problem.answer("r-1").body()).unwrap();
         let mut errors: Vec<&str> = shown["errors"]
             .as_array()
@@ -217,5 +232,13 @@ mod tests {
             .collect();
         errors.sort_unstable();
         assert_eq!((shown["status"].as_u64(), errors), (Some(422), vec!["/age", "/email", "/more"]));
+    }
+
+    #[test]
+    fn places_that_come_to_no_end_are_left_out_and_the_process_ends() {
+        let problem = unplaced(&Unplaced::Endless, Kind::InvalidBody, "no");
+        assert!(problem.is_last());
+        let shown: serde_json::Value = serde_json::from_slice(problem.answer("r-1").body()).unwrap();
+        assert_eq!((shown["status"].as_u64(), shown.get("errors")), (Some(422), None));
     }
 }

@@ -16,10 +16,8 @@ use jaq_json::Num;
 
 use super::library::Jq;
 use super::terms::{calls, map};
+use crate::body::apart::STACK;
 use crate::body::json::Val;
-
-/// The stack that a program has where it runs apart, in bytes.
-pub const STACK: usize = 64 << 20;
 
 /// How much of it recursion may use: what unwinds needs the rest.
 const DEEPEST: usize = STACK / 2;

@@ -10,7 +10,6 @@ mod terms;
 mod cost;
 mod careful;
 mod compile;
-mod apart;
 
 use std::fmt;
 use std::ops::Range;
@@ -19,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 use jaq_core::{Ctx, Vars, unwrap_valr};
 
+use super::apart::{self, Lost};
 use super::json::{self, Val};
 use compile::Compiled;
 use cost::Cost;
@@ -157,8 +157,24 @@ impl Program {
         if small && compiled.cost == Cost::Linear {
             return compiled.run_all(inputs, &about);
         }
-        apart::run(Arc::clone(compiled), inputs, about).await
+        let compiled = Arc::clone(compiled);
+        let work = move |stop| {
+            careful::begin(stop);
+            shallow(compiled.run_all(inputs, &about))
+        };
+        apart::run(work).await.unwrap_or_else(|lost| Err(lost.into()))
     }
+}
+
+/// A value that is nested deeper than the stack of others reaches could not
+/// even be dropped there. It is never dropped, and the process ends soon.
+fn shallow(outcome: Result<Vec<Vec<Val>>, Failed>) -> Result<Vec<Vec<Val>>, Failed> {
+    let Ok(made) = &outcome else { return outcome };
+    if made.iter().flatten().all(json::is_shallow) {
+        return outcome;
+    }
+    std::mem::forget(outcome);
+    Err(Failed::Endless)
 }
 
 /// How large inputs may be that a program looks at in place: about their
@@ -192,6 +208,16 @@ impl Compiled {
             _ => None,
         };
         Failed::Erred(words.filter(|words| self.words.contains(words)))
+    }
+}
+
+impl From<Lost> for Failed {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Broken => Self::Erred(None),
+            Lost::Excessive => Self::Excessive,
+            Lost::Endless => Self::Endless,
+        }
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! A schema is compiled when it is first needed, and knows no files but those
 //! it was given: nothing here reads a disk or asks the network. Patterns are
-//! matched in linear time, and a judgement ends whatever the schema and the body.
+//! matched in linear time, and a judgement ends whatever the schema and the body:
+//! what may take long is done apart, where it can be left behind.
 
 mod projection;
 mod refs;
-mod seen;
+mod copy;
+mod unique;
 mod words;
 
 use std::collections::BTreeMap;
@@ -20,16 +22,19 @@ use jsonschema::{
 };
 use serde_json::Value;
 
+use super::apart::{self, Lost};
 use crate::body::Val;
 
 pub use refs::{Reference, Target, escaped, references};
 pub use words::Violation;
 
 use projection::Projection;
-use seen::{Effort, Seen};
 
 /// More violations than these are counted only.
 const MOST_VIOLATIONS: usize = 50;
+/// Of a body with more values than these, the first violation is said only:
+/// half a million wrong items are as many errors in memory.
+const MOST_VALUES: usize = 10_000;
 /// The largest program that one pattern may compile to, in bytes.
 const LARGEST_PATTERN: usize = 10 << 20;
 /// What files are called among themselves. Nothing answers to it.
@@ -43,7 +48,7 @@ pub struct Schema {
     name: String,
     document: Value,
     files: Arc<Files>,
-    validator: OnceLock<Result<Validator<seen::Body>, Fault>>,
+    validator: OnceLock<Result<Arc<Validator>, Fault>>,
     projection: OnceLock<Result<Projection, Fault>>,
 }
 
@@ -58,6 +63,16 @@ pub struct Fault {
     pub what: String,
     /// How to mend it.
     pub help: String,
+}
+
+/// Why it is not said where a body does not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unplaced {
+    /// The schema itself is faulty: nobody knows whether the body fits.
+    Faulty(Fault),
+    /// The places came to no end within their time and memory. Somebody still
+    /// looks for them, and only the end of the process ends that.
+    Endless,
 }
 
 impl Fault {
@@ -127,17 +142,20 @@ impl Schema {
     /// comes one that counts the others.
     ///
     /// # Errors
-    /// The schema itself is faulty.
-    pub fn validate(&self, value: &Val) -> Result<Vec<Violation>, Fault> {
-        let validator = self.validator()?;
-        let effort = Effort::default();
-        if validator.is_valid(Seen::new(value, &effort)) && !effort.is_spent() {
+    /// It does not fit, or nobody can know, and there are no places.
+    pub async fn validate(&self, value: &Val) -> Result<Vec<Violation>, Unplaced> {
+        let validator = Arc::clone(self.validator().map_err(Unplaced::Faulty)?);
+        let copy = copy::copy(value);
+        if validator.is_valid(&copy) {
             return Ok(Vec::new());
         }
-        let effort = Effort::default();
-        let errors = validator.iter_errors(Seen::new(value, &effort));
-        let sound = errors.filter(|error| seen::is_sound(error.instance()));
-        Ok(bounded(sound.flat_map(|error| words::violations(&error))))
+        // The crate remembers verdicts and not errors: those of a schema that
+        // branches at every level are too many for any memory.
+        match apart::run(move |_| places(&validator, &copy)).await {
+            Ok(violations) => Ok(violations),
+            Err(Lost::Broken | Lost::Excessive) => Ok(bounded(std::iter::empty())),
+            Err(Lost::Endless) => Err(Unplaced::Endless),
+        }
     }
 
     /// What the schema declares of a value: all other fields are left out.
@@ -149,10 +167,11 @@ impl Schema {
         Ok(self.projection()?.of(value))
     }
 
-    fn validator(&self) -> Result<&Validator<seen::Body>, Fault> {
+    fn validator(&self) -> Result<&Arc<Validator>, Fault> {
         let compile =
             || options().with_base_uri(self.uri()).with_retriever(self.beside()).build(&self.document);
-        let compiled = self.validator.get_or_init(|| compile().map_err(|error| self.fault(&error)));
+        let compiled =
+            self.validator.get_or_init(|| compile().map(Arc::new).map_err(|error| self.fault(&error)));
         compiled.as_ref().map_err(Clone::clone)
     }
 
@@ -232,13 +251,23 @@ fn unknown_draft() -> Fault {
 }
 
 /// As every schema of ours is compiled.
-fn options<'o>() -> jsonschema::ValidationOptions<'o, Arc<dyn Retrieve>, seen::Body> {
-    jsonschema::options_for::<seen::Body>()
+fn options<'o>() -> jsonschema::ValidationOptions<'o, Arc<dyn Retrieve>> {
+    jsonschema::options()
+        .with_keyword("uniqueItems", unique::keyword)
         .should_validate_formats(true)
         .with_pattern_options(PatternOptions::regex().size_limit(LARGEST_PATTERN))
         .offline()
 }
 
+fn places(validator: &Validator, value: &Value) -> Vec<Violation> {
+    if MOST_VALUES < copy::count(value) {
+        let first = validator.validate(value).err();
+        return bounded(first.iter().flat_map(words::violations));
+    }
+    bounded(validator.iter_errors(value).flat_map(|error| words::violations(&error)))
+}
+
+/// The list of a value that does not fit: never empty.
 fn bounded(mut violations: impl Iterator<Item = Violation>) -> Vec<Violation> {
     let mut list: Vec<Violation> = Vec::new();
     for violation in violations.by_ref() {
@@ -252,7 +281,7 @@ fn bounded(mut violations: impl Iterator<Item = Violation>) -> Vec<Violation> {
     let (more, nothing) = (violations.count(), list.is_empty());
     let say = |detail: String| Violation { pointer: String::new(), keyword: String::new(), detail };
     if nothing {
-        list.push(say("is too complex to be judged by its schema".to_owned()));
+        list.push(say("does not fit".to_owned()));
     } else if more != 0 {
         list.push(say(format!("does not fit in {more} more places")));
     }

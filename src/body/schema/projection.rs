@@ -10,7 +10,6 @@ use std::collections::{BTreeSet, HashMap};
 use jsonschema::{Draft, ReferencingError, Registry, Validator, uri};
 use serde_json::{Map, Value};
 
-use super::seen::{Body, Effort, Seen};
 use crate::body::Val;
 
 /// A schema's declarations, its references followed.
@@ -20,7 +19,7 @@ pub struct Projection(Vec<Shape>);
 #[derive(Default)]
 struct Shape {
     fields: HashMap<String, usize>,
-    patterns: Vec<(Validator<Body>, usize)>,
+    patterns: Vec<(Validator, usize)>,
     /// What is said of fields that are not named.
     others: Vec<usize>,
     /// What is said of the first items, one by one, and of all.
@@ -67,7 +66,7 @@ impl Projection {
     fn field(&self, key: &Val, shapes: &BTreeSet<usize>) -> BTreeSet<usize> {
         let Val::TStr(name) = key else { return BTreeSet::new() };
         let Ok(name) = std::str::from_utf8(name) else { return BTreeSet::new() };
-        self.together(self.shapes(shapes).flat_map(|shape| shape.field(name, key)))
+        self.together(self.shapes(shapes).flat_map(|shape| shape.field(name)))
     }
 
     fn item(&self, index: usize, shapes: &BTreeSet<usize>) -> BTreeSet<usize> {
@@ -96,10 +95,11 @@ impl Projection {
 }
 
 impl Shape {
-    fn field(&self, name: &str, key: &Val) -> Vec<usize> {
+    fn field(&self, name: &str) -> Vec<usize> {
         let named = self.fields.get(name).copied();
-        let is_like = |pattern: &Validator<Body>| pattern.is_valid(Seen::new(key, &Effort::default()));
-        let like = self.patterns.iter().filter(|(pattern, _)| is_like(pattern)).map(|(_, index)| *index);
+        let text = Value::from(name);
+        let like = self.patterns.iter().filter(|(pattern, _)| pattern.is_valid(&text));
+        let like = like.map(|(_, index)| *index);
         let known: Vec<usize> = named.into_iter().chain(like).collect();
         if known.is_empty() { self.others.clone() } else { known }
     }
@@ -230,6 +230,6 @@ fn says_something(schema: &Value) -> bool {
 }
 
 /// A pattern as the validator itself reads it.
-fn pattern(text: &str) -> Option<Validator<Body>> {
+fn pattern(text: &str) -> Option<Validator> {
     super::options().with_draft(Draft::Draft7).build(&serde_json::json!({ "pattern": text })).ok()
 }

@@ -121,7 +121,6 @@ fn sentence(kind: &Kind) -> String {
         Kind::MaxProperties { limit } => format!("must hold at most {}", count(*limit, "field")),
         Kind::Format { format } => format!("must be {}", written_as(format)),
         Kind::Pattern { .. } => "is not written as it must be".to_owned(),
-        Kind::UniqueItems => "must not hold the same item twice".to_owned(),
         Kind::Contains => "does not hold as many of the wanted items as it must".to_owned(),
         Kind::UnevaluatedItems { .. } => "holds items that are not known".to_owned(),
         Kind::PropertyNames { .. } => "holds a field whose name is not allowed".to_owned(),
@@ -130,6 +129,8 @@ fn sentence(kind: &Kind) -> String {
         Kind::OneOfMultipleValid { .. } => {
             "fits more than one of the forms that exclude each other".to_owned()
         }
+        // The keywords that are ours.
+        Kind::Custom { message, .. } => message.clone(),
         Kind::ContentEncoding { content_encoding } => format!("must be text encoded as {content_encoding}"),
         Kind::ContentMediaType { content_media_type } => format!("must be text that is {content_media_type}"),
         // Said before, with more in them, or never said of a body.

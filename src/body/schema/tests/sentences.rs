@@ -106,6 +106,8 @@ fn every_violation_is_said_and_many_are_counted() {
     let found = told(&list, &format!("[{}]", vec!["1"; 80].join(",")));
     assert_eq!((found.len(), found[0].as_str()), (51, "/0 must be text"));
     assert_eq!(found[50], " does not fit in 30 more places");
+    // Of a body with very many values, the first one is.
+    assert_eq!(told(&list, &format!("[{}]", vec!["1"; 10_000].join(","))), ["/0 must be text"]);
 }
 
 #[test]

@@ -1,0 +1,47 @@
+//! A body as the judge takes it: a copy that is judged and then dropped. What
+//! goes on is always the body itself.
+
+use jaq_json::Num;
+use serde_json::Value;
+
+use crate::body::Val;
+
+/// Copies a body. A number that is no whole one of 64 bits becomes the nearest
+/// double, and never an infinite one: `1e400` is large, and not an error.
+pub fn copy(value: &Val) -> Value {
+    match value {
+        Val::Null => Value::Null,
+        Val::Bool(truth) => Value::Bool(*truth),
+        Val::Num(number) => self::number(number),
+        Val::TStr(_) | Val::BStr(_) => Value::String(text(value)),
+        Val::Arr(items) => items.iter().map(copy).collect(),
+        Val::Obj(entries) => entries.iter().map(|(key, value)| (text(key), copy(value))).collect(),
+    }
+}
+
+/// How many values a value holds, itself included.
+pub fn count(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(count).sum::<usize>(),
+        Value::Object(entries) => 1 + entries.values().map(count).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+fn number(number: &Num) -> Value {
+    let double = match number {
+        Num::Int(int) if let Ok(int) = i64::try_from(*int) => return int.into(),
+        Num::BigInt(_) if let Ok(int) = number.to_string().parse::<u64>() => return int.into(),
+        Num::Float(float) => *float,
+        Num::Int(_) | Num::BigInt(_) | Num::Dec(_) => number.to_string().parse().unwrap_or(f64::MAX),
+    };
+    double.clamp(f64::MIN, f64::MAX).into()
+}
+
+/// Bodies are UTF-8, and their keys are texts.
+fn text(value: &Val) -> String {
+    match value {
+        Val::TStr(text) | Val::BStr(text) => String::from_utf8_lossy(text.as_ref().as_ref()).into_owned(),
+        _ => String::new(),
+    }
+}
