@@ -305,7 +305,8 @@ pub struct Request {
     ))]
     pub content_types: Option<Vec<String>>,
     /// A jq program that must give exactly `false`, or the body is refused with 403: `.website != ""` for a field
-    /// that people never see and robots fill in. It sees the body before `transform`, and `$request`.
+    /// that people never see and robots fill in. It sees the body before `transform` (`null` where there is none),
+    /// and `$request`.
     pub reject_if: Option<String>,
     /// A jq program that makes the body that goes upstream, out of the one that came: exactly one value. It sees
     /// `$request`. Forms are JSON by then; a request without a body is `null`. GET and HEAD without one stay so.
@@ -357,9 +358,9 @@ pub struct Response {
     /// as it came. Others are dropped. `any`: all but those that never cross.
     #[serde(default)]
     pub headers: Names,
-    /// A jq program that makes the body that the caller gets, out of the upstream's JSON: exactly one value for each
-    /// that the upstream sent. It sees `$request` and `$status`. For answers of 2xx; any other type than JSON is then
-    /// refused with 502.
+    /// A jq program that makes the body that the caller gets, out of the upstream's JSON: one value for one, any
+    /// number for each of several, for each line of NDJSON and for the data of each server-sent event. It sees
+    /// `$request` and `$status`. For answers of 2xx; any other type is then refused with 502.
     pub transform: Option<String>,
     /// What becomes of an upstream's 4xx and 5xx. Default: `pass`.
     pub errors: Option<Errors>,

@@ -178,7 +178,7 @@ mod tests {
         }
         check("q=x&page=101", &["/page must be at most 100"]).await;
         check("q=x&page=99999999999999999999999", &["/page must be at most 100"]).await;
-        check("q=x&page=1e400", &["/page must be at most 100"]).await;
+        check("q=x&page=1e400", &["/page must be a whole number"]).await;
         check("q=x&price=free", &["/price must be null or a number"]).await;
         check("q=x&open=1", &["/open must be true or false"]).await;
         check("q=x&id=1&id=b", &["/id/1 must be a whole number"]).await;
