@@ -8,6 +8,7 @@ are medians, and ratios made turn by turn. CPU is the process's own, from /proc 
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -27,7 +28,23 @@ upstreams:
   up: {{ url: "https://localhost:{port}", credential: {{ bearer: up }}, dangerous_private_network: true }}
 callers: {{ website: {{ anonymous: true }} }}
 routes:
-  ANY /v1/orders: {{ methods: [GET, POST], allow: [website], upstream: up, request: {{ query: [page, limit] }} }}
+  GET /v1/orders: {{ allow: [website], upstream: up, request: {{ query: [page, limit] }} }}
+  POST /v1/orders:
+    allow: [website]
+    upstream: up
+    request:
+      query: [page, limit]
+      schema:
+        type: object
+        required: [id, amount, currency]
+        properties:
+          id: {{ type: string, minLength: 1, maxLength: 64 }}
+          amount: {{ type: number, minimum: 0 }}
+          currency: {{ enum: [EUR, USD, GBP] }}
+          items: {{ type: array }}
+      transform: "{{id, amount, currency}}"
+    response:
+      transform: "{{order: .id, items: (.items | map(.sku))}}"
 """
 
 
@@ -94,8 +111,20 @@ def turns(count):
     return [pair for n in range(count) for pair in (("ab", "ba")[n % 2],)]
 
 
-def event():
+def get():
     return (ROOT / "benches/event.json").read_bytes()
+
+
+def post(size):
+    """The same with a body of about `size` bytes, which the schema of the route takes."""
+    event = json.loads(get())
+    item = {"n": 1, "sku": "SKU-000001", "title": "A thing of some length", "price": 9.25, "ok": True}
+    items = [item] * (size // len(json.dumps(item)))
+    body = {"id": "ord-000017", "amount": 1299.5, "currency": "EUR", "items": items}
+    event |= {"httpMethod": "POST", "body": json.dumps(body)}
+    event["headers"]["content-type"] = "application/json"
+    event["multiValueHeaders"]["content-type"] = ["application/json"]
+    return json.dumps(event).encode()
 
 
 def cold(binaries, world, count):
@@ -103,20 +132,20 @@ def cold(binaries, world, count):
     for order in turns(count):
         for name in order:
             process = Process(binaries[name], world)
-            process.invoke(event(), 1)
+            process.invoke(get(), 1)
             rows[name].append((process.first_next, process.init_cpu, process.memory("VmHWM")))
             process.end()
     return rows
 
 
-def warm(binaries, world, count, rounds=10):
+def warm(binaries, world, count, event, rounds=10):
     processes = {name: Process(binary, world) for name, binary in binaries.items()}
     for process in processes.values():
-        process.invoke(event(), 200)
+        process.invoke(event, count // rounds)
     rows = {name: [] for name in binaries}
     for order in turns(rounds):
         for name in order:
-            rows[name].append(processes[name].invoke(event(), count // rounds))
+            rows[name].append(processes[name].invoke(event, count // rounds))
     for process in processes.values():
         process.end()
     return rows
@@ -124,9 +153,9 @@ def warm(binaries, world, count, rounds=10):
 
 def soak(binary, world, count):
     process = Process(binary, world)
-    process.invoke(event(), count // 10)
+    process.invoke(get(), count // 10)
     before, connections = process.memory("RssAnon"), world.upstream["connections"]
-    process.invoke(event(), count)
+    process.invoke(get(), count)
     growth = process.memory("RssAnon") - before
     process.end()
     print(f"over {count} invocations: memory grew by {growth * 1024:.0f} KiB, "
@@ -143,7 +172,7 @@ def zipped(binary, folder):
 def report(name, ours, theirs, unit, scale):
     ratio = statistics.median(a / b for a, b in zip(ours, theirs))
     a, b = statistics.median(ours) * scale, statistics.median(theirs) * scale
-    print(f"{name:34} {a:9.2f} {b:9.2f} {unit:4} {ratio:6.2f} x")
+    print(f"{name:46} {a:9.2f} {b:9.2f} {unit:4} {ratio:6.2f} x")
 
 
 def main():
@@ -157,15 +186,17 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         world = World(folder)
-        print(f"{'':34} {'proxy':>9} {'hello':>9}      ratio")
+        print(f"{'':46} {'proxy':>9} {'hello':>9}      ratio")
         starts = cold(binaries, world, options.cold)
         column = lambda name, at: [row[at] for row in starts[name]]
         less = [seconds - SECRET_DELAY for seconds in column("a", 0)]
         report("start to first poll, less the vault", less, column("b", 0), "ms", 1e3)
         report("CPU until then", column("a", 1), column("b", 1), "ms", 1e3)
         report("peak memory after one answer", column("a", 2), column("b", 2), "MiB", 1)
-        calls = warm(binaries, world, options.warm)
-        report("CPU of a warm GET of 1 KiB", calls["a"], calls["b"], "µs", 1e6)
+        for name, event in [("GET of 1 KiB", get()), ("POST of 1 KiB, schema and jq", post(1 << 10)),
+                            ("POST of 100 KiB, schema and jq", post(100 << 10))]:
+            calls = warm(binaries, world, options.warm, event)
+            report(f"CPU of a warm {name}", calls["a"], calls["b"], "µs", 1e6)
         report("zipped", [zipped(proxy, folder)], [zipped(hello, folder)], "MB", 1)
         if options.soak:
             soak(proxy, world, options.soak)

@@ -98,7 +98,9 @@ def secrets_manager(tls, delay):
 
 def upstream(tls):
     """Answers 1 KiB of JSON to whoever shows the secret; counts connections."""
-    body = json.dumps({"pad": "x" * 1012}).encode()
+    items = [{"n": n, "sku": f"SKU-{n:06}", "title": "A thing", "price": 9.25} for n in range(8)]
+    body = json.dumps({"id": "ord-000017", "items": items}).encode()
+    body = body[:-1] + b", \"pad\": \"" + b"x" * (1024 - len(body) - 12) + b"\"}"
     counted = {"connections": 0}
 
     class Upstream(Handler):
