@@ -13,8 +13,8 @@ use countersign::config::env::Env;
 use countersign::proxy::Proxy;
 use countersign::wire::Body;
 use countersign::wire::lambda::{self, Form, Whole};
-use lambda_runtime::tower::util::ThenLayer;
-use lambda_runtime::{FunctionResponse, LambdaEvent, Runtime, service_fn};
+use lambda_runtime::tower::util::MapFutureLayer;
+use lambda_runtime::{Error, FunctionResponse, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 
 #[tokio::main(flavor = "local")]
@@ -33,9 +33,8 @@ async fn run() -> Result<(), String> {
     // It lives as long as the process.
     let proxy: &'static Proxy = Box::leak(Box::new(config::start(Env::read(variable)?).await?));
     let service = service_fn(move |event| answer(proxy, event));
-    // Between two events, when the answer is out.
-    let rest = ThenLayer::new(async move |done| if proxy.is_spent() { Err(SPENT.into()) } else { done });
-    let runtime = Runtime::new(service).layer(rest);
+    let whole = MapFutureLayer::new(move |answering| invocation(proxy, answering));
+    let runtime = Runtime::new(service).layer(whole);
     // A task of its own: the runtime wakes its outermost future through the
     // kernel, a spawned one through a queue.
     let served = tokio::task::spawn_local(runtime.run()).await;
@@ -44,6 +43,24 @@ async fn run() -> Result<(), String> {
 
 /// Lambda starts a fresh environment for the next event.
 const SPENT: &str = "a program of the configuration came to no end; the environment ends, and it with it";
+
+/// One invocation, until its answer is out and nothing of it goes on. Where
+/// the way to a caller breaks, that is the end of a body and not of the process.
+async fn invocation(proxy: &Proxy, answering: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let done = tokio::select! {
+        done = answering => done,
+        () = proxy.passages.left() => Ok(()),
+    };
+    let done = match done {
+        Ok(()) => {
+            proxy.passages.settle().await;
+            Ok(())
+        }
+        Err(_) if proxy.passages.end().await => Ok(()),
+        Err(error) => Err(error),
+    };
+    if proxy.is_spent() { Err(SPENT.into()) } else { done }
+}
 
 /// One event, one answer, whatever the event is.
 async fn answer(

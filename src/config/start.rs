@@ -8,6 +8,7 @@ use super::env::{Env, Secrets};
 use crate::proxy::Proxy;
 use crate::proxy::audit::Trail;
 use crate::proxy::cache::Cache;
+use crate::proxy::stream::Passages;
 use crate::secret::Vault;
 use crate::secret::aws::SecretsManager;
 use crate::secret::vault::Source;
@@ -39,6 +40,7 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
         public_url: env.public_url,
         streaming: env.streaming,
         spent: Arc::default(),
+        passages: Passages::default(),
     })
 }
 

@@ -3,8 +3,10 @@
 //!
 //! Without a hook the bytes pass as they came; only the beginning of a line of
 //! a server-sent event waits for its end, so that one which breaks off there
-//! never reaches a page as if it were complete. With a hook, the data of each
-//! event is reshaped. All bytes here were guarded before.
+//! never reaches a page as if it were complete. With a hook, each event is
+//! written anew around what the hook made of its data, and nothing passes
+//! around it: no comment's words, no unknown field. All bytes here were
+//! guarded before.
 
 use std::pin::Pin;
 
@@ -60,14 +62,12 @@ pub struct Events {
     reshape: Option<Reshape>,
     /// Whether nothing was looked at yet: a byte order mark may stand there.
     first: bool,
-    /// Whether the last piece was reshaped.
-    reshaped: bool,
 }
 
 impl Events {
     /// Events that pass as they came.
     pub fn new(form: Form) -> Self {
-        Self { form, cutter: Cutter::default(), reshape: None, first: true, reshaped: false }
+        Self { form, cutter: Cutter::default(), reshape: None, first: true }
     }
 
     /// The same events, each of them reshaped.
@@ -75,27 +75,49 @@ impl Events {
         self.reshape = Some(reshape);
     }
 
-    /// The events that are whole now that `bytes` are here.
+    /// What goes on at once now that `bytes` are here. With a hook that is
+    /// nothing: each event is asked for with [`next`](Self::next).
+    pub fn take(&mut self, bytes: Bytes) -> Bytes {
+        match (&self.reshape, self.form) {
+            (None, Form::Lines) => bytes,
+            (None, Form::EventStream) => self.cutter.lines(&bytes),
+            (Some(_), _) => {
+                self.cutter.pending.extend_from_slice(&bytes);
+                Bytes::new()
+            }
+        }
+    }
+
+    /// The next event that is whole, reshaped. May be empty; `None` until more
+    /// is here.
     ///
     /// # Errors
     /// The hook's own, and `upstream_invalid` for an event without an end.
-    pub async fn pass(&mut self, bytes: Bytes) -> Result<Bytes, Problem> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         if self.reshape.is_none() {
-            return Ok(match self.form {
-                Form::Lines => bytes,
-                Form::EventStream => self.cutter.lines(&bytes),
-            });
+            return Ok(None);
         }
-        self.cutter.pending.extend_from_slice(&bytes);
-        let mut whole = BytesMut::new();
-        while let Some(piece) = self.cutter.event(self.form) {
-            whole.extend_from_slice(&self.piece(piece).await?);
+        if let Some(piece) = self.cutter.event(self.form) {
+            return self.piece(piece).await.map(Some);
         }
-        if LONGEST < self.cutter.pending.len() {
-            return Err(Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not valid")
-                .because(format_args!("an event is longer than {LONGEST} bytes")));
+        match LONGEST < self.cutter.pending.len() {
+            true => Err(Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not valid")
+                .because(format_args!("an event is longer than {LONGEST} bytes"))),
+            false => Ok(None),
         }
-        Ok(whole.freeze())
+    }
+
+    /// All the events that are whole now that `bytes` are here: for a body
+    /// that is kept, and lost as a whole.
+    ///
+    /// # Errors
+    /// Those of [`next`](Self::next).
+    pub async fn pass(&mut self, bytes: Bytes) -> Result<Bytes, Problem> {
+        let mut all = BytesMut::from(self.take(bytes));
+        while let Some(event) = self.next().await? {
+            all.extend_from_slice(&event);
+        }
+        Ok(all.freeze())
     }
 
     /// Whether a body that breaks off gets a last word.
@@ -105,15 +127,11 @@ impl Events {
 
     /// The last word of server-sent events that broke off: the problem, as an
     /// event named `error`. What is held of the one before never leaves.
-    pub(super) fn error(&self, problem: &Problem, request_id: &str) -> Bytes {
-        // The line that was torn ends, and then the event that it is in.
-        let before = match (&self.reshape, self.cutter.torn, self.cutter.fields) {
-            (None, true, _) => "\n\n",
-            (None, false, true) => "\n",
-            _ => "",
-        };
-        let data = problem.body(request_id);
-        [before.as_bytes(), b"event: error\ndata: ", &data, b"\n\n"].concat().into()
+    pub(super) fn error(problem: &Problem, request_id: &str) -> Bytes {
+        // The line that was torn ends, and then the event that it is in. Always:
+        // what was about to leave is not known to have left, and to a page
+        // these lines are nothing.
+        [b"\n\nevent: error\ndata: ", &problem.body(request_id)[..], b"\n\n"].concat().into()
     }
 
     /// What is left when the body ends. A last line needs no line end; a
@@ -130,7 +148,7 @@ impl Events {
     async fn piece(&mut self, piece: Bytes) -> Result<Bytes, Problem> {
         let Some(reshape) = &mut self.reshape else { return Ok(piece) };
         // Behind a text of ours it would be an empty line.
-        if std::mem::take(&mut self.reshaped) && self.cutter.late {
+        if self.cutter.late {
             return Ok(Bytes::new());
         }
         let marked = std::mem::take(&mut self.first);
@@ -139,10 +157,12 @@ impl Events {
             Form::EventStream => Event::parse(text),
             Form::Lines => Event::line(text),
         };
-        // Comments that keep a connection alive, an `id` or a `retry` by itself.
-        let Some(data) = event.data.take().filter(|data| data != DONE) else { return Ok(piece) };
-        let results = reshape(data.into()).await?;
-        self.reshaped = true;
+        let results = match (event.data.take(), self.form) {
+            (None, Form::EventStream) => return Ok(event.without_data(text)),
+            (None, Form::Lines) => return Ok(piece),
+            (Some(data), _) if data == DONE => vec![Bytes::from_static(DONE)],
+            (Some(data), _) => reshape(data.into()).await?,
+        };
         Ok(match self.form {
             Form::EventStream => event.write(&results),
             Form::Lines => results.iter().flat_map(|line| [line, &b"\n"[..]].concat()).collect(),
@@ -259,9 +279,9 @@ enum Line {
 /// What an event holds.
 #[derive(Default)]
 struct Event<'b> {
-    comments: Vec<&'b [u8]>,
     name: Option<&'b [u8]>,
     id: Option<&'b [u8]>,
+    /// Digits only: a page takes no other.
     retry: Option<&'b [u8]>,
     /// Its lines, joined with LF.
     data: Option<Vec<u8>>,
@@ -276,10 +296,9 @@ impl<'b> Event<'b> {
             let value = value.strip_prefix(b":").unwrap_or(value);
             let value = value.strip_prefix(b" ").unwrap_or(value);
             match name {
-                b"" => event.comments.push(line),
                 b"event" => event.name = Some(value),
                 b"id" => event.id = Some(value),
-                b"retry" => event.retry = Some(value),
+                b"retry" if value.iter().all(u8::is_ascii_digit) => event.retry = Some(value),
                 b"data" => event.add(value),
                 _ => {}
             }
@@ -300,12 +319,20 @@ impl<'b> Event<'b> {
         }
     }
 
-    /// Its comments, and an event for each of `results`.
+    /// What no program sees says nothing but that the line is open, and how
+    /// long to wait before the next try.
+    fn without_data(&self, text: &[u8]) -> Bytes {
+        match self.retry {
+            // A comment stands by itself: no empty line ends it.
+            None if text.starts_with(b":") => Bytes::from_static(b":\n"),
+            None => Bytes::from_static(b"\n"),
+            Some(retry) => [b"retry: ", retry, b"\n\n"].concat().into(),
+        }
+    }
+
+    /// An event for each of `results`.
     fn write(&self, results: &[Bytes]) -> Bytes {
         let mut text = Vec::new();
-        for comment in &self.comments {
-            text.extend([comment, &b"\n"[..]].concat());
-        }
         let mut retry = self.retry;
         for result in results {
             for (name, value) in [("event: ", self.name), ("id: ", self.id), ("retry: ", retry.take())] {

@@ -64,7 +64,7 @@ use links::Links;
 use path::Path;
 use reshape::OfAnswer;
 use route::Routes;
-use stream::{Account, Pace, Passage};
+use stream::{Account, Pace, Passage, Passages};
 use template::Template;
 use transform::OfRequest;
 use validate::{Rules, Valid};
@@ -91,6 +91,8 @@ pub struct Proxy {
     pub public_url: Option<String>,
     /// Whether something still runs that only the end of the process ends.
     pub spent: Arc<AtomicBool>,
+    /// The bodies that are on their way.
+    pub passages: Passages,
 }
 
 /// One method and path of ours that may be called, and all that is declared about it.
@@ -151,7 +153,8 @@ impl Proxy {
             return response;
         };
         let (trail, spent) = (Arc::clone(&self.trail), Arc::clone(&self.spent));
-        response.with_body(passage.start(Account::open(record.into_owned(), started, trail, spent)))
+        let account = Account::open(record.into_owned(), started, trail, spent);
+        response.with_body(self.passages.start(passage, account))
     }
 
     /// Whether the process must end once the last answer is out: work

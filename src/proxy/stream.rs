@@ -5,20 +5,22 @@
 //! ends, server-sent events with a last word, and the record says how. Nothing
 //! of our own or of the upstream's errors ever stands in the body.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Serialize;
-use tokio::sync::mpsc::Sender;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{Sender, WeakSender};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::audit::{Record, Trail};
+use super::caught;
 use super::events::{Events, Form, Reshape};
 use super::forward::too_slow;
-use super::guard::Leaks;
 use super::sweep::Sweep;
 use crate::wire::client::{Failure, Incoming};
 use crate::wire::problem::Kind;
@@ -30,7 +32,8 @@ const LAST_WORD: Duration = Duration::from_millis(100);
 /// How long a body that arrives may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// The longest pause between two chunks.
+    /// The longest pause between two chunks, and the longest that one may wait
+    /// for a caller who does not read.
     pub pause: Duration,
     /// When the invocation must be over.
     pub deadline: Instant,
@@ -49,7 +52,7 @@ pub enum End {
     UpstreamBroke,
     /// The upstream paused for too long, or the invocation's time was up.
     Timeout,
-    /// Nobody was listening any more.
+    /// Nobody was listening any more, or nobody read.
     CallerLeft,
     /// We ended it ourselves; the record's code says why.
     Stopped,
@@ -87,55 +90,132 @@ impl Passage {
         }
     }
 
-    /// Sets off. The record is left when the body has ended, however it did.
-    pub fn start(self, account: Account) -> Body {
-        let (out, body) = Body::arriving();
-        tokio::spawn(self.run(account, out));
-        body
-    }
-
-    async fn run(mut self, mut account: Account, out: Sender<Bytes>) {
+    async fn run(mut self, mut account: Account, caller: Caller) {
         let deadline = self.pace.deadline;
+        let passing = async {
+            let passed = caught(async { Ok(self.pass(&mut account, &caller).await) }).await;
+            passed.unwrap_or_else(|problem| Err(problem.into())).err()
+        };
         let early = tokio::select! {
             biased;
-            passed = self.pass(&mut account, &out) => passed.err(),
-            () = out.closed() => Some(Early::CallerLeft),
+            early = passing => early,
+            () = caller.out.closed() => Some(Early::CallerLeft),
             () = sleep_until(deadline) => Some(Early::Problem(no_time_left())),
         };
         if let Some(Early::Problem(problem)) = &early
-            && let Some(events) = self.events.as_ref().filter(|events| events.ends_in_words())
+            && self.events.as_ref().is_some_and(Events::ends_in_words)
         {
-            let word = events.error(problem, account.record.id());
-            drop(timeout(LAST_WORD, account.send(word, &out)).await);
+            let word = Events::error(problem, account.record.id());
+            drop(timeout(LAST_WORD, account.send(word, &caller)).await);
         }
-        account.close(early, self.sweep.into_leaks());
+        let left = matches!(early, Some(Early::CallerLeft));
         // The record is out before the invocation may end.
-        drop(out);
+        account.close(early);
+        if left {
+            caller.left.notify_waiters();
+        }
     }
 
-    async fn pass(&mut self, account: &mut Account, out: &Sender<Bytes>) -> Result<(), Early> {
+    async fn pass(&mut self, account: &mut Account, caller: &Caller) -> Result<(), Early> {
         loop {
             // A caller that reads slowly does not use up the upstream's time.
             let arriving = timeout(self.pace.pause, self.incoming.next());
             let arrived = arriving.await.map_err(|_| too_slow(self.pace.pause))?;
             let Some(chunk) = arrived.map_err(broken)? else { break };
             let clean = self.sweep.pass(chunk);
-            let shaped = match &mut self.events {
-                Some(events) => events.pass(clean).await?,
-                None => clean,
-            };
-            account.send(shaped, out).await?;
+            self.hand_on(clean, account, caller).await?;
         }
-        let mut rest = self.sweep.end();
-        if let Some(events) = &mut self.events {
-            account.send(events.pass(rest).await?, out).await?;
-            rest = events.end().await?;
+        let rest = self.sweep.end();
+        self.hand_on(rest, account, caller).await?;
+        match &mut self.events {
+            Some(events) => account.send(events.end().await?, caller).await,
+            None => Ok(()),
         }
-        account.send(rest, out).await
+    }
+
+    /// Sends on what the guard let through, each event as soon as it is made.
+    async fn hand_on(&mut self, clean: Bytes, account: &mut Account, caller: &Caller) -> Result<(), Early> {
+        account.record.leaks(self.sweep.leaks());
+        let Some(events) = &mut self.events else { return account.send(clean, caller).await };
+        account.send(events.take(clean), caller).await?;
+        while let Some(event) = events.next().await? {
+            account.send(event, caller).await?;
+        }
+        Ok(())
     }
 }
 
-/// The record of a passage. It is left when this is dropped, so also by a panic.
+/// The bodies that are on their way: one at most in Lambda, where an
+/// environment has one invocation at a time.
+#[derive(Default)]
+pub struct Passages {
+    open: Mutex<Open>,
+    left: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Open {
+    tasks: JoinSet<()>,
+    /// The way to the last one's caller, for as long as there is one.
+    way: Option<WeakSender<Bytes>>,
+}
+
+impl Passages {
+    /// Sets off. The record is left when the body has ended, however it did.
+    pub fn start(&self, passage: Passage, account: Account) -> Body {
+        let (out, body) = Body::arriving();
+        let caller = Caller { out, patience: passage.pace.pause, left: Arc::clone(&self.left) };
+        let mut open = self.open();
+        open.way = Some(caller.out.downgrade());
+        open.tasks.spawn(passage.run(account, caller));
+        body
+    }
+
+    /// Waits until a caller leaves, or does not read for too long: its
+    /// invocation then has nobody to answer, and need not go on.
+    pub async fn left(&self) {
+        self.left.notified().await;
+    }
+
+    /// Ends what is still on its way, since nobody is there any more to take
+    /// it; the records are left by then. Whether there was a body since the
+    /// last invocation's end.
+    pub async fn end(&self) -> bool {
+        let mut tasks = std::mem::take(&mut *self.open()).tasks;
+        let any = !tasks.is_empty();
+        tasks.shutdown().await;
+        any
+    }
+
+    /// Waits for the end of what is still on its way behind an answer that
+    /// Lambda took, or refused: the runtime does not say which, and
+    /// `cargo lambda watch` takes it at once. The records are left by then.
+    pub async fn settle(&self) {
+        let Open { mut tasks, way } = std::mem::take(&mut *self.open());
+        // An empty chunk is nothing on the wire, and shows the runtime that the
+        // way is gone where it is.
+        if let Some(out) = way.and_then(|way| way.upgrade()) {
+            drop(out.try_send(Bytes::new()));
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who reads the body.
+struct Caller {
+    out: Sender<Bytes>,
+    /// How long a chunk may wait to be taken.
+    patience: Duration,
+    /// Learns that nobody reads any more.
+    left: Arc<Notify>,
+}
+
+/// The record of a passage. It is left when this is dropped: whatever ends the
+/// passage, what was found until then is told.
 pub struct Account {
     record: Record<'static>,
     opened: Instant,
@@ -145,36 +225,35 @@ pub struct Account {
 }
 
 impl Account {
-    /// Until it is closed, it says what a panic would leave behind.
+    /// Until it is closed, it says what is true of a passage that is dropped:
+    /// there was nobody to go on for.
     pub fn open(
         mut record: Record<'static>,
         opened: Instant,
         trail: Arc<Trail>,
         spent: Arc<AtomicBool>,
     ) -> Self {
-        let lost =
-            Problem::new(Kind::Internal, "something went wrong here").because("it never came to an end");
-        record.ended(End::Stopped, Some(&lost));
+        record.ended(End::CallerLeft, None);
         Self { record, opened, trail, spent }
     }
 
-    async fn send(&mut self, bytes: Bytes, out: &Sender<Bytes>) -> Result<(), Early> {
+    async fn send(&mut self, bytes: Bytes, caller: &Caller) -> Result<(), Early> {
         let length = bytes.len();
         if 0 < length {
-            out.send(bytes).await.map_err(|_| Early::CallerLeft)?;
+            let taken = timeout(caller.patience, caller.out.send(bytes)).await;
+            taken.map_err(|_| Early::CallerLeft)?.map_err(|_| Early::CallerLeft)?;
             self.record.passed(length);
         }
         Ok(())
     }
 
-    fn close(mut self, early: Option<Early>, leaks: Leaks) {
+    fn close(mut self, early: Option<Early>) {
         let (end, problem) = match early {
             None => (End::Complete, None),
             Some(Early::CallerLeft) => (End::CallerLeft, None),
             Some(Early::Problem(problem)) => (End::of(problem.kind()), Some(problem)),
         };
         self.spent.fetch_or(problem.as_ref().is_some_and(Problem::is_last), Ordering::Relaxed);
-        self.record.leaks(leaks);
         self.record.ended(end, problem.as_ref());
     }
 }
@@ -210,7 +289,6 @@ fn no_time_left() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::time::SystemTime;
 
     use http::{Method, Request};
@@ -242,8 +320,9 @@ mod tests {
         passage.reshape(reshape);
         let trail = Arc::new(Trail::Memory(Mutex::default()));
         let record = Record::of_nothing("r-1", SystemTime::UNIX_EPOCH);
-        let mut body =
-            passage.start(Account::open(record, Instant::now(), Arc::clone(&trail), Arc::default()));
+        let account = Account::open(record, Instant::now(), Arc::clone(&trail), Arc::default());
+        let passages = Passages::default();
+        let mut body = passages.start(passage, account);
         let mut text = String::new();
         while let Some(chunk) = body.next().await {
             text.push_str(std::str::from_utf8(&chunk).unwrap());
@@ -258,7 +337,7 @@ mod tests {
     async fn each_event_is_reshaped_on_its_way() {
         let twice = |data: Bytes| -> Reshaping { Box::pin(async move { Ok(vec![data.clone(), data]) }) };
         let (text, record) = reshaped("data: 1\n\n: ping\n\ndata: [DONE]\n\n", Box::new(twice)).await;
-        assert_eq!(text, "data: 1\n\ndata: 1\n\n: ping\n\ndata: [DONE]\n\n");
+        assert_eq!(text, "data: 1\n\ndata: 1\n\n:\n\ndata: [DONE]\n\n");
         assert_eq!((&record["stream"], &record["bytes_out"]), (&json!("complete"), &json!(text.len())));
     }
 
@@ -270,7 +349,9 @@ mod tests {
             Box::pin(async move { if bad { Err(problem()) } else { Ok(vec![data]) } })
         };
         let (text, record) = reshaped("data: 1\n\ndata: 2\n\ndata: 3\n\n", Box::new(failing)).await;
-        let (_, word) = text.split_once("event: error\ndata: ").unwrap();
+        let (before, word) = text.split_once("event: error\ndata: ").unwrap();
+        // The event before it was good, although both came in one piece.
+        assert_eq!(before, "data: 1\n\n\n\n");
         let problem: Value = serde_json::from_str(word).unwrap();
         assert_eq!(
             (&problem["code"], &problem["detail"]),
@@ -281,11 +362,10 @@ mod tests {
         assert!(!text.contains("data: 3"), "{text}");
     }
 
-    /// The record is left although nobody is there any more to close it.
     #[tokio::test]
     async fn a_panic_ends_the_body_and_leaves_a_record() {
         let (text, record) = reshaped("data: 1\n\n", Box::new(|_| panic!("a bug"))).await;
-        assert_eq!(text, "");
+        assert!(text.starts_with("\n\nevent: error\n"), "{text}");
         assert_eq!((&record["stream"], &record["code"]), (&json!("stopped"), &json!("internal")));
     }
 }

@@ -37,9 +37,9 @@ impl Sweep {
         self.read(Bytes::new(), true)
     }
 
-    /// The names of the secrets that were cut out so far.
-    pub fn into_leaks(self) -> Leaks {
-        self.leaks
+    /// The names of the secrets that were cut out since this was last asked.
+    pub fn leaks(&mut self) -> Leaks {
+        std::mem::take(&mut self.leaks)
     }
 
     fn read(&mut self, chunk: Bytes, last: bool) -> Bytes {
@@ -149,7 +149,7 @@ mod tests {
         let mut left: Vec<Bytes> =
             chunks.iter().map(|chunk| sweep.pass(Bytes::copy_from_slice(chunk))).collect();
         left.push(sweep.end());
-        (left, sweep.into_leaks())
+        (left, sweep.leaks())
     }
 
     #[test]

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{sleep, timeout};
+use tokio::task::yield_now;
+use tokio::time::{advance, pause, sleep, timeout};
 
 use crate::world::{APP, Answer, CANARY, Setup, World};
 
@@ -312,7 +313,7 @@ async fn the_invocations_own_time_ends_the_body() {
     live.say("data: 1\n\n");
     let text = rest(&mut body).await;
     let (name, problem) = last_event(&text);
-    assert!(text.starts_with("data: 1\n\nevent: error\n"), "{text}");
+    assert!(text.starts_with("data: 1\n\n\n\nevent: error\n"), "{text}");
     assert_eq!((name.as_str(), &problem["code"]), ("error", &json!("upstream_timeout")));
     assert_eq!(world.record()["stream"], "timeout");
 }
@@ -342,6 +343,64 @@ async fn a_caller_that_leaves_is_noticed_and_the_upstream_let_go() {
     );
     timeout(Duration::from_secs(10), live.say.closed()).await.expect("the connection is closed");
     assert_eq!(world.records().len(), 1);
+}
+
+/// As between two invocations of one environment: the next one's log begins
+/// behind the record of this one.
+#[tokio::test]
+async fn a_body_that_nobody_takes_any_more_is_ended_with_a_record() {
+    let (world, live) = world("200 OK").await;
+    let (_, mut body) = open(&world, "/slow").await;
+    live.say(format!("it is {CANARY}!"));
+    assert_eq!(next(&mut body).await.as_deref(), Some("it is [redacted]!"));
+    assert!(world.proxy.passages.end().await);
+    let record = world.record();
+    assert_eq!(
+        (&record["stream"], &record["code"], &record["bytes_out"]),
+        (&json!("caller_left"), &Value::Null, &json!(17))
+    );
+    assert_eq!(record["leaked"], json!(["key"]), "what was found until then is told");
+    timeout(Duration::from_secs(10), live.say.closed()).await.expect("the connection is closed");
+    assert!(!world.proxy.passages.end().await, "there is none any more");
+}
+
+#[tokio::test]
+async fn a_caller_that_does_not_read_has_left() {
+    let (world, live) = world(&format!("200 OK\r\n{EVENTS}")).await;
+    let (_, body) = open(&world, "/a").await;
+    let told = world.proxy.passages.left();
+    for _ in 0..9 {
+        live.say("data: 1\n\n");
+        sleep(Duration::from_millis(10)).await;
+    }
+    timeout(Duration::from_secs(10), told).await.expect("the invocation learns it");
+    let record = record(&world).await;
+    assert_eq!((&record["stream"], &record["code"]), (&json!("caller_left"), &Value::Null));
+    assert!(record["duration_ms"].as_f64() >= Some(400.0), "{record}");
+    drop(body);
+}
+
+/// A word of ours is an event of its own, also where the end of what came
+/// before it did not get out any more.
+#[tokio::test]
+async fn what_was_lost_on_the_way_out_does_not_run_into_the_last_word() {
+    let (world, live) = world(&format!("200 OK\r\n{EVENTS}")).await;
+    let answer = world.get("/slow").within(Duration::from_secs(10)).send().await;
+    let mut body = answer.0.into_parts().2;
+    for text in ["data: 1\n", "\ndata: lost\n\n"] {
+        live.say(text);
+        sleep(Duration::from_millis(200)).await;
+    }
+    // The first is in the channel, the second waits at its door, and time is up.
+    pause();
+    advance(Duration::from_secs(11)).await;
+    for _ in 0..16 {
+        yield_now().await;
+    }
+    let text = rest(&mut body).await;
+    let (before, word) = text.split_once("event: error").unwrap();
+    assert_eq!(before, "data: 1\n\n\n");
+    assert_eq!(last_event(&format!("event: error{word}")).1["code"], "upstream_timeout");
 }
 
 /// The answer to a GET, or another method, of which nothing is streamed.

@@ -15,6 +15,7 @@ use countersign::config::{self, Declared};
 use countersign::proxy::Proxy;
 use countersign::proxy::audit::Trail;
 use countersign::proxy::cache::Cache;
+use countersign::proxy::stream::Passages;
 use countersign::secret::Vault;
 use countersign::secret::vault::Source;
 use countersign::wire::client::{Client, Reach, Roots};
@@ -214,7 +215,9 @@ impl Setup {
         let trail = Arc::new(Trail::Memory(Mutex::default()));
         let (cors, routes, cache, spent) = (plan.cors, plan.routes, Cache::default(), Arc::default());
         let (public_url, streaming) = (None, self.streaming);
-        let proxy = Proxy { cors, routes, vault, client, cache, trail, public_url, streaming, spent };
+        let passages = Passages::default();
+        let proxy =
+            Proxy { cors, routes, vault, client, cache, trail, public_url, streaming, spent, passages };
         World { proxy, upstream }
     }
 }

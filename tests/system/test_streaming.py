@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from harness import events
-from harness.function import Emulator, RuntimeApi, Watch, to_bytes
+from harness.function import Emulator, HangUp, RuntimeApi, Watch, to_bytes
 from harness.process import wait_until
 from harness.upstream import ok
 from harness.world import PAGE, route
@@ -17,6 +17,7 @@ from harness.world import PAGE, route
 STREAMING = {"COUNTERSIGN_STREAMING": "true"}
 ROUTES = {
     "GET /stream": route("/stream", response={"stream": True, "headers": ["x-many"]}),
+    "GET /hurry": route("/hurry", timeout="1s", response={"stream": True}),
     "GET /whole": route("/whole"),
 }
 MEGABYTE = 1 << 20
@@ -67,6 +68,8 @@ def test_problems_and_preflights_are_streamed_too(start, serve):
     asked = [("Origin", PAGE), ("Access-Control-Request-Method", "GET")]
     answer, body = split(world.invoke(events.rest("OPTIONS", "/stream", asked)))
     assert (answer["statusCode"], body) == (204, b"")
+    # The runtime's own word, which nothing takes back (docs/decisions/streaming-mode.md).
+    assert answer["headers"]["content-type"] == "application/octet-stream"
     answer, body = split(world.invoke(b"[]"))
     assert (answer["statusCode"], json.loads(body)["code"]) == (400, "malformed_event")
 
@@ -97,6 +100,60 @@ def until(arrived, wanted):
     """Waits for a chunk that ends so."""
     while not arrived.get(timeout=20).endswith(wanted):
         pass
+
+
+@pytest.mark.parametrize("status", [None, 413])
+def test_a_runtime_api_that_takes_no_more_ends_the_body_and_not_the_function(start, serve, status):
+    gone = threading.Event()
+
+    def script(seen, connection):
+        if seen.path == "/whole":
+            return ok(b"whole")(seen, connection)
+        connection.sendall(head("content-type: text/event-stream") + chunked(b"data: one\n\n"))
+        gone.wait(20)  # silent until the test is over
+
+    def until_one(chunk):
+        if chunk.endswith(b"data: one\n\n"):
+            raise HangUp(status)
+
+    world = start(to=serve(script), routes=ROUTES, env=STREAMING, driver=RuntimeApi)
+    pid = world.function.process.pid
+    world.function.on_chunk = until_one
+    world.function.invoke(to_bytes(events.rest("GET", "/stream")))
+    world.function.on_chunk = None
+    _, body = split(world.invoke(events.rest("GET", "/whole")))
+    assert body == b"whole"
+    first, second = world.records()
+    assert (first["stream"], first["code"], first["bytes_out"]) == ("caller_left", None, 11)
+    assert second["route"] == "GET /whole"
+    assert (world.function.process.pid, world.function.process.exit_code) == (pid, None)
+    gone.set()
+
+
+def test_a_caller_that_does_not_read_does_not_hold_the_function(start, serve):
+    block, done = b"x" * MEGABYTE, threading.Event()
+
+    def script(seen, connection):
+        if seen.path == "/whole":
+            return ok(b"whole")(seen, connection)
+        connection.sendall(head("content-type: application/octet-stream"))
+        while True:
+            connection.sendall(chunked(block))
+
+    world = start(to=serve(script), routes=ROUTES, env=STREAMING, driver=RuntimeApi)
+
+    def unread(_):
+        done.wait(60)
+        raise HangUp
+
+    world.function.on_chunk = unread
+    world.function.send(to_bytes(events.rest("GET", "/hurry")))
+    wait_until(world.records, "the record", 15)
+    world.function.on_chunk = None
+    _, body = split(world.invoke(events.rest("GET", "/whole")))
+    done.set()
+    assert body == b"whole"
+    assert [record.get("stream") for record in world.records()] == ["caller_left", None]
 
 
 def test_a_hundred_megabytes_pass_through_a_few(start, serve):
@@ -160,7 +217,7 @@ def test_an_upstream_that_breaks_off_leaves_a_function_that_goes_on(start, serve
     for _ in range(2):
         answer, body = split(world.invoke(events.rest("GET", "/stream")))
         one, error, rest = body.decode().partition("event: error\ndata: ")
-        assert (answer["statusCode"], one, bool(error)) == (200, "data: one\n\n", True)
+        assert (answer["statusCode"], one, bool(error)) == (200, "data: one\n\n\n\n", True)
         assert json.loads(rest)["code"] == "upstream_unreachable"
     assert [record["stream"] for record in world.records()] == ["upstream_broke"] * 2
     assert world.function.failures == []

@@ -72,6 +72,15 @@ class Emulator:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+class HangUp(Exception):
+    """What `on_chunk` raises for a Runtime API that takes no more of an answer:
+    with a status, or without a word."""
+
+    def __init__(self, status=None):
+        super().__init__(status)
+        self.status = status
+
+
 class RuntimeApi:
     """A Runtime API of ours: it hands out events and takes the answers."""
 
@@ -90,8 +99,12 @@ class RuntimeApi:
             "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/proxy", "AWS_LAMBDA_LOG_STREAM_NAME": "stream"}
         self.process = Process([str(bootstrap())], env={**env, **lambda_env}, cwd=cwd)
 
-    def invoke(self, payload):
+    def send(self, payload):
+        """Hands out an event, and waits for nothing."""
         self._events.put(payload)
+
+    def invoke(self, payload):
+        self.send(payload)
         return wait_until(self._answer, "an answer", TIMEOUT_SECONDS + 10)[0]
 
     def _answer(self):
@@ -145,8 +158,14 @@ class RuntimeApi:
             def do_POST(self):
                 if self.path.endswith("/response"):
                     api.modes.append(self.headers.get("lambda-runtime-function-response-mode"))
-                api._take(self.path, self._body())
-                self._reply(202, b"{}", {})
+                try:
+                    api._take(self.path, self._body())
+                    self._reply(202, b"{}", {})
+                except HangUp as end:
+                    self.close_connection = True
+                    if end.status:
+                        self._reply(end.status, b"{}", {})
+                    api._answers.put(b"")
 
             def _body(self):
                 if "chunked" in self.headers.get("transfer-encoding", ""):
