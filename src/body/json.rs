@@ -23,9 +23,6 @@ pub(super) const DEEPEST: usize = 100;
 /// a large value: `[{},{},…]` takes thirty times its length.
 const HEAVIEST: usize = 48 << 20;
 
-/// More values than any answer that we let through has.
-const MOST_LOOKS: usize = 4_000_000;
-
 /// Nobody means more digits, and reading them costs time squared.
 const LONGEST_NUMBER: usize = 1000;
 
@@ -160,9 +157,6 @@ impl<'t> Bounds<'t, '_> {
     }
 }
 
-/// What one value counts for, however short it is written.
-const VALUE: usize = 8;
-
 /// What the parts of a value take, allocator's share included.
 mod weight {
     pub const VALUE: usize = 16;
@@ -239,44 +233,6 @@ fn map<'t>(lexer: &mut SliceLexer<'t>, bounds: &mut Bounds<'t, '_>) -> Result<Va
         }
     })?;
     Ok(Val::obj(entries))
-}
-
-/// Whether a value is nested no deeper than anything of ours is, told without
-/// recursion. One that shares its parts can be too large to tell.
-pub fn is_shallow(value: &Val) -> bool {
-    let (mut looks, mut left) = (0, vec![(value, 1)]);
-    while let Some((value, depth)) = left.pop() {
-        looks += 1;
-        if MOST_LOOKS < looks || DEEPEST * 2 < depth {
-            return false;
-        }
-        match value {
-            Val::Arr(items) => left.extend(items.iter().map(|item| (item, depth + 1))),
-            Val::Obj(entries) => left.extend(entries.values().map(|value| (value, depth + 1))),
-            Val::TStr(_) | Val::BStr(_) | Val::Null | Val::Bool(_) | Val::Num(_) => {}
-        }
-    }
-    true
-}
-
-/// Takes what a value takes from `room`: about its length in bytes, and some
-/// for each value in it. `false`: there is not enough.
-pub fn takes(value: &Val, room: &mut usize) -> bool {
-    let own = match value {
-        Val::TStr(text) | Val::BStr(text) => text.len(),
-        Val::Arr(items) => items.len(),
-        Val::Obj(entries) => entries.len(),
-        Val::Null | Val::Bool(_) | Val::Num(_) => 0,
-    };
-    match room.checked_sub(VALUE + own) {
-        Some(left) => *room = left,
-        None => return false,
-    }
-    match value {
-        Val::Arr(items) => items.iter().all(|item| takes(item, room)),
-        Val::Obj(entries) => entries.iter().all(|(key, value)| takes(key, room) && takes(value, room)),
-        Val::TStr(_) | Val::BStr(_) | Val::Null | Val::Bool(_) | Val::Num(_) => true,
-    }
 }
 
 /// Writes a value, in no more than `limit` bytes. Numbers are written as they

@@ -4,6 +4,7 @@
 pub mod media;
 pub mod charset;
 pub mod json;
+mod size;
 pub mod jq;
 pub mod form;
 pub mod multipart;

@@ -139,6 +139,8 @@ impl Passage {
         let Some(events) = &mut self.events else { return account.send(clean, caller).await };
         account.send(events.take(clean), caller).await?;
         while let Some(event) = events.next().await? {
+            let event = self.sweep.again(event);
+            account.record.leaks(self.sweep.leaks());
             account.send(event, caller).await?;
         }
         Ok(())

@@ -37,6 +37,12 @@ impl Sweep {
         self.read(Bytes::new(), true)
     }
 
+    /// What may leave of bytes that were made anew: what was escaped may show now.
+    pub fn again(&mut self, made: Bytes) -> Bytes {
+        let cut = self.search.as_ref().and_then(|search| search.clean(&made, &mut self.leaks));
+        cut.map_or(made, Bytes::from)
+    }
+
     /// The names of the secrets that were cut out since this was last asked.
     pub fn leaks(&mut self) -> Leaks {
         std::mem::take(&mut self.leaks)

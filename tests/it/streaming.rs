@@ -22,6 +22,7 @@ use crate::world::{APP, Answer, CANARY, Setup, World};
 const ROUTES: &str = "\
 GET /a: { {open}, timeout: 400ms, response: { stream: true, headers: any, max_bytes: 64B } }
 GET /slow: { {open}, timeout: 20s, response: { stream: true } }
+GET /each: { {open}, timeout: 400ms, response: { stream: true, transform: 'if .error then error(\"no\") else .c // empty end' } }
 GET /kept: { {open}, timeout: 400ms, response: { max_bytes: 64B } }";
 const EVENTS: &str = "content-type: text/event-stream";
 const TEXT: &str = "content-type: text/plain";
@@ -231,6 +232,31 @@ async fn an_upstream_sends_no_faster_than_the_caller_reads() {
 }
 
 /// What a browser's parser makes of the last event.
+#[tokio::test]
+async fn a_program_sees_each_event_as_it_arrives() {
+    let (world, live) = world(&format!("200 OK\r\n{EVENTS}")).await;
+    let (_, mut body) = open(&world, "/each").await;
+    live.say("data: {\"c\":\"We\"}\n\n: ping\n\ndata: {\"d\":1}\n\n");
+    assert_eq!(next(&mut body).await.as_deref(), Some("data: \"We\"\n\n"));
+    let escaped: String = CANARY.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    live.say(format!("data: {{\"c\":\"{escaped}\"}}\n\ndata: {{\"error\":1}}\n\n"));
+    let text = rest(&mut body).await;
+    assert!(text.contains("data: \"[redacted]\"\n\n") && !text.contains("\\u"), "{text}");
+    assert!(text.contains("event: error\ndata: {") && text.contains("upstream_invalid"), "{text}");
+    let record = record(&world).await;
+    assert_eq!((&record["leak"], &record["stream"]), (&json!(true), &json!("upstream_broke")));
+}
+
+#[tokio::test]
+async fn what_is_no_event_is_kept_for_a_program() {
+    let (world, live) = world("200 OK\r\ncontent-type: application/json").await;
+    live.say("{\"c\":");
+    live.say("1}");
+    live.end();
+    let answer = world.get("/each").from(APP).send().await;
+    assert_eq!(answer.text(), "1");
+}
+
 fn last_event(text: &str) -> (String, Value) {
     let event = text.trim_end().rsplit("\n\n").next().unwrap();
     let field =

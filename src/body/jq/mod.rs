@@ -19,7 +19,8 @@ use std::sync::{Arc, OnceLock};
 use jaq_core::{Ctx, Vars, unwrap_valr};
 
 use super::apart::{self, Lost};
-use super::json::{self, Val};
+use super::json::Val;
+use super::size;
 use compile::Compiled;
 use cost::Cost;
 
@@ -153,7 +154,7 @@ impl Program {
         let compiled = self.compiled().map_err(Failed::Mistaken)?;
         // A judgement of a program can be wrong; of a small input it does no harm.
         let mut room = SMALL;
-        let small = inputs.iter().chain([&about.request]).all(|value| json::takes(value, &mut room));
+        let small = inputs.iter().chain([&about.request]).all(|value| size::takes(value, &mut room));
         if small && compiled.cost == Cost::Linear {
             return compiled.run_all(inputs, &about);
         }
@@ -170,7 +171,7 @@ impl Program {
 /// even be dropped there. It is never dropped, and the process ends soon.
 fn shallow(outcome: Result<Vec<Vec<Val>>, Failed>) -> Result<Vec<Vec<Val>>, Failed> {
     let Ok(made) = &outcome else { return outcome };
-    if made.iter().flatten().all(json::is_shallow) {
+    if made.iter().flatten().all(size::is_shallow) {
         return outcome;
     }
     std::mem::forget(outcome);
