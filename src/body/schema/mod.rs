@@ -16,6 +16,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use countersign_judge::build;
 use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{
     Draft, PatternOptions, ReferencingError, Registry, Retrieve, Uri, ValidationError, Validator,
@@ -169,7 +170,7 @@ impl Schema {
 
     fn validator(&self) -> Result<&Arc<Validator>, Fault> {
         let compile =
-            || options().with_base_uri(self.uri()).with_retriever(self.beside()).build(&self.document);
+            || build(&options().with_base_uri(self.uri()).with_retriever(self.beside()), &self.document);
         let compiled =
             self.validator.get_or_init(|| compile().map(Arc::new).map_err(|error| self.fault(&error)));
         compiled.as_ref().map_err(Clone::clone)

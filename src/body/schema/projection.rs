@@ -231,5 +231,5 @@ fn says_something(schema: &Value) -> bool {
 
 /// A pattern as the validator itself reads it.
 fn pattern(text: &str) -> Option<Validator> {
-    super::options().with_draft(Draft::Draft7).build(&serde_json::json!({ "pattern": text })).ok()
+    super::build(&super::options().with_draft(Draft::Draft7), &serde_json::json!({ "pattern": text })).ok()
 }
