@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{Sender, WeakSender};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::audit::{Record, Trail};
 use super::caught;
@@ -25,6 +25,9 @@ use super::sweep::Sweep;
 use crate::wire::client::{Failure, Incoming};
 use crate::wire::problem::Kind;
 use crate::wire::{Body, Problem};
+
+/// How often one looks whether the way to the caller is gone.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a caller that does not read may keep us from saying the last word.
 const LAST_WORD: Duration = Duration::from_millis(100);
@@ -194,12 +197,17 @@ impl Passages {
     /// `cargo lambda watch` takes it at once. The records are left by then.
     pub async fn settle(&self) {
         let Open { mut tasks, way } = std::mem::take(&mut *self.open());
-        // An empty chunk is nothing on the wire, and shows the runtime that the
-        // way is gone where it is.
-        if let Some(out) = way.and_then(|way| way.upgrade()) {
-            drop(out.try_send(Bytes::new()));
+        loop {
+            // An empty chunk is nothing on the wire, and shows the runtime that
+            // the way is gone where it is: at the latest with the second one.
+            if let Some(out) = way.as_ref().and_then(|way| way.upgrade()) {
+                drop(out.try_send(Bytes::new()));
+            }
+            tokio::select! {
+                ended = tasks.join_next() => if ended.is_none() { return },
+                () = sleep(LOOK) => {}
+            }
         }
-        while tasks.join_next().await.is_some() {}
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
