@@ -100,6 +100,7 @@ BOMBS = {
               b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n" * 18_000 + b"--x--", 400),
     "fields": ("/form", [("Content-Type", "application/x-www-form-urlencoded")], b"a=&" * 300_000, 400),
     "a regular expression": ("/schema", JSON, json.dumps({"a": "a" * 900_000 + "!"}).encode(), 422),
+    "many small objects": ("/schema", JSON, b'{"b":[' + b'{"a":1},' * 125_000 + b"1]}", 422),
     "a text for a number": ("/schema", JSON, json.dumps({"a": [1] * 300_000}).encode(), 422),
 }
 

@@ -19,6 +19,34 @@ pub fn copy(value: &Val) -> Value {
     }
 }
 
+/// The largest copy that is made, in bytes of memory: that of a body of small
+/// objects takes a hundred times its length.
+const HEAVIEST: usize = 48 << 20;
+
+/// What a small object takes at least: its entries stand in nodes of eleven.
+const NODE: usize = 640;
+
+/// Whether the copy of a value would take more memory than there is for it.
+pub fn is_too_heavy(value: &Val) -> bool {
+    fn add(value: &Val, left: &mut usize) -> Option<()> {
+        let own = size_of::<Value>()
+            + match value {
+                Val::TStr(text) | Val::BStr(text) => text.len(),
+                Val::Obj(entries) if !entries.is_empty() => NODE * (1 + entries.len() / 6),
+                _ => 0,
+            };
+        *left = left.checked_sub(own)?;
+        match value {
+            Val::Arr(items) => items.iter().try_for_each(|item| add(item, left)),
+            Val::Obj(entries) => {
+                entries.iter().try_for_each(|(key, value)| add(key, left).and(add(value, left)))
+            }
+            _ => Some(()),
+        }
+    }
+    add(value, &mut { HEAVIEST }).is_none()
+}
+
 /// How many values a value holds, itself included.
 pub fn count(value: &Value) -> usize {
     match value {

@@ -146,6 +146,10 @@ impl Schema {
     /// It does not fit, or nobody can know, and there are no places.
     pub async fn validate(&self, value: &Val) -> Result<Vec<Violation>, Unplaced> {
         let validator = Arc::clone(self.validator().map_err(Unplaced::Faulty)?);
+        if copy::is_too_heavy(value) {
+            let (pointer, keyword) = (String::new(), String::new());
+            return Ok(vec![Violation { pointer, keyword, detail: "holds too many values".to_owned() }]);
+        }
         let copy = copy::copy(value);
         if validator.is_valid(&copy) {
             return Ok(Vec::new());
