@@ -32,8 +32,9 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), String> {
     // It lives as long as the process.
     let proxy: &'static Proxy = Box::leak(Box::new(config::start(Env::read(variable)?).await?));
-    let service = service_fn(move |event| answer(proxy, event));
-    let whole = MapFutureLayer::new(move |answering| invocation(proxy, answering));
+    // Boxed, both: the runtime moves them through a dozen layers.
+    let service = service_fn(move |event| Box::pin(answer(proxy, event)));
+    let whole = MapFutureLayer::new(move |answering| Box::pin(invocation(proxy, answering)));
     let runtime = Runtime::new(service).layer(whole);
     // A task of its own: the runtime wakes its outermost future through the
     // kernel, a spawned one through a queue.

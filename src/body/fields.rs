@@ -2,8 +2,8 @@
 
 use jaq_json::Map;
 
-use super::Val;
 use super::json::Unreadable;
+use super::{Doc, Val};
 
 /// More than anybody fills in.
 const MOST: usize = 1000;
@@ -32,11 +32,11 @@ impl Fields {
         Ok(())
     }
 
-    /// An object; what was named more than once is a list.
+    /// A document of one object; what was named more than once is a list.
     ///
     /// # Errors
     /// `role` beside `role[]` or `role[x]`: many parsers make one field of them.
-    pub(super) fn into_value(self) -> Result<Val, Unreadable> {
+    pub(super) fn into_doc(self) -> Result<Doc, Unreadable> {
         let bracketed = self.values.keys().filter_map(base);
         if bracketed.into_iter().any(|base| self.values.contains_key(&base)) {
             return Err(Unreadable::new("a field stands beside one of its name and brackets"));
@@ -45,7 +45,7 @@ impl Fields {
             Ok([one]) => (name, one),
             Err(many) => (name, Vec::into_iter(many).collect()),
         };
-        Ok(Val::obj(self.values.into_iter().map(entry).collect()))
+        Doc::of(&Val::obj(self.values.into_iter().map(entry).collect()))
     }
 }
 

@@ -4,17 +4,21 @@
 //! differently (a key twice, bytes that are no UTF-8) is refused, and so is
 //! one that would take more memory as a value than anybody means.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::Write;
 
 use bytes::Bytes;
+use hifijson::escape::Lex as _;
 use hifijson::num::LexWrite as _;
-use hifijson::str::LexAlloc as _;
+use hifijson::str::LexWrite as _;
 use hifijson::token::Lex as _;
-use hifijson::{Expect, SliceLexer};
+use hifijson::{Expect, Read as _, SliceLexer};
 use jaq_json::Num;
-
 pub use jaq_json::{Map, Val};
+
+pub use super::doc::Doc;
+use super::doc::{Kind, Node};
 
 /// Deeper than anybody nests in earnest. Everything that reads a value recurses.
 pub(super) const DEEPEST: usize = 100;
@@ -40,6 +44,15 @@ pub enum Unwritable {
     NoWord,
 }
 
+impl fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLong => "is too long",
+            Self::NoWord => "cannot be written in this encoding",
+        })
+    }
+}
+
 impl Unreadable {
     /// `why`: what is wrong with the body, in words for whoever sent it.
     pub fn new(why: impl Into<String>) -> Self {
@@ -57,9 +70,10 @@ impl fmt::Display for Unreadable {
 ///
 /// # Errors
 /// What is wrong, and in which line and column.
-pub fn read(text: &Bytes) -> Result<Val, Unreadable> {
+pub fn read(text: &Bytes) -> Result<Doc, Unreadable> {
     let mut reader = Reader::new(text)?;
-    reader.one().and_then(|value| reader.end().map(|()| value)).map_err(|fault| reader.say(fault))
+    let next = reader.lexer.ws_peek();
+    reader.one(next).and_then(|doc| reader.end().map(|()| doc)).map_err(|fault| reader.say(fault))
 }
 
 /// Reads a text that is any number of values, one behind the other
@@ -67,26 +81,28 @@ pub fn read(text: &Bytes) -> Result<Val, Unreadable> {
 ///
 /// # Errors
 /// As [`read`]; none of the values is then given.
-pub fn read_all(text: &Bytes) -> Result<Vec<Val>, Unreadable> {
+pub fn read_all(text: &Bytes) -> Result<Vec<Doc>, Unreadable> {
     let mut reader = Reader::new(text)?;
-    let mut values = Vec::new();
-    while reader.lexer.ws_peek().is_some() {
-        values.push(reader.one().map_err(|fault| reader.say(fault))?);
+    let mut docs = Vec::new();
+    while let next @ Some(_) = reader.lexer.ws_peek() {
+        docs.push(reader.one(next).map_err(|fault| reader.say(fault))?);
     }
-    Ok(values)
+    Ok(docs)
 }
 
 struct Reader<'t> {
     text: &'t Bytes,
     lexer: SliceLexer<'t>,
-    /// About how much the values take in memory.
+    /// About how much the values take in memory, once somebody makes such of them.
     weight: usize,
 }
 
-/// What is wrong at the place that was reached.
+/// What is wrong.
 enum Fault {
+    /// At the place that was reached.
     Syntax(hifijson::Error),
-    TwiceTheKey,
+    /// The key stands there.
+    TwiceTheKey(usize),
     TooDeep,
     TooHeavy,
     LongNumber,
@@ -100,6 +116,9 @@ impl<E: Into<hifijson::Error>> From<E> for Fault {
 
 impl<'t> Reader<'t> {
     fn new(text: &'t Bytes) -> Result<Self, Unreadable> {
+        if u32::try_from(text.len()).is_err() {
+            return Err(Unreadable::new("it is too long"));
+        }
         match std::str::from_utf8(text) {
             Ok(_) => Ok(Self { text, lexer: SliceLexer::new(text), weight: 0 }),
             Err(error) => {
@@ -108,13 +127,17 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn one(&mut self) -> Result<Val, Fault> {
-        let next = self.lexer.ws_peek().ok_or(Expect::Value)?;
-        value(
-            next,
-            &mut self.lexer,
-            &mut Bounds { text: self.text, depth: DEEPEST, weight: &mut self.weight },
-        )
+    fn one(&mut self, next: Option<u8>) -> Result<Doc, Fault> {
+        let mut taker = Taker {
+            text: self.text,
+            depth: DEEPEST,
+            weight: &mut self.weight,
+            nodes: Vec::new(),
+            unescaped: Vec::new(),
+            keys: Vec::new(),
+        };
+        taker.value(next.ok_or(Expect::Value)?, &mut self.lexer)?;
+        Ok(Doc { text: self.text.clone(), unescaped: taker.unescaped.into(), nodes: taker.nodes })
     }
 
     fn end(&mut self) -> Result<(), Fault> {
@@ -122,38 +145,22 @@ impl<'t> Reader<'t> {
     }
 
     fn say(&self, fault: Fault) -> Unreadable {
-        let read = self.text.len() - self.lexer.as_slice().len();
-        let before = self.text.get(..read).unwrap_or_default();
+        let at = match &fault {
+            Fault::TwiceTheKey(at) => *at,
+            _ => self.text.len() - self.lexer.as_slice().len(),
+        };
+        let before = self.text.get(..at).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         let last = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let column = String::from_utf8_lossy(last).chars().count() + 1;
         let what = match fault {
             Fault::Syntax(error) => error.to_string(),
-            Fault::TwiceTheKey => "a key stands twice in one object".to_owned(),
+            Fault::TwiceTheKey(_) => "a key stands twice in one object".to_owned(),
             Fault::TooDeep => format!("it is nested deeper than {DEEPEST} levels"),
             Fault::TooHeavy => "it holds too many values".to_owned(),
             Fault::LongNumber => format!("a number has more than {LONGEST_NUMBER} digits"),
         };
         Unreadable(format!("line {line}, column {column}: {what}"))
-    }
-}
-
-/// How far a value may go.
-struct Bounds<'t, 'w> {
-    text: &'t Bytes,
-    depth: usize,
-    weight: &'w mut usize,
-}
-
-impl<'t> Bounds<'t, '_> {
-    fn add(&mut self, bytes: usize) -> Result<(), Fault> {
-        *self.weight += bytes;
-        if HEAVIEST < *self.weight { Err(Fault::TooHeavy) } else { Ok(()) }
-    }
-
-    fn deeper(&mut self) -> Result<Bounds<'t, '_>, Fault> {
-        let depth = self.depth.checked_sub(1).ok_or(Fault::TooDeep)?;
-        Ok(Bounds { text: self.text, depth, weight: self.weight })
     }
 }
 
@@ -166,74 +173,156 @@ mod weight {
     pub const ENTRY: usize = 96;
 }
 
-fn value<'t>(next: u8, lexer: &mut SliceLexer<'t>, bounds: &mut Bounds<'t, '_>) -> Result<Val, Fault> {
-    bounds.add(weight::VALUE)?;
-    Ok(match next {
-        b'"' => text(lexer.discarded(), bounds)?,
-        b'0'..=b'9' | b'-' => number(lexer, bounds)?,
-        b'[' => list(lexer.discarded(), &mut bounds.deeper()?)?,
-        b'{' => map(lexer.discarded(), &mut bounds.deeper()?)?,
-        _ => lexer.null_or_bool().ok_or(Expect::Value)?.map_or(Val::Null, Val::Bool),
-    })
+/// Takes down where the values of one text stand.
+struct Taker<'t, 'w> {
+    text: &'t [u8],
+    depth: usize,
+    weight: &'w mut usize,
+    nodes: Vec<Node>,
+    unescaped: Vec<u8>,
+    /// The keys of the maps that are not at their end, and where each stands.
+    keys: Vec<(usize, Node)>,
 }
 
-/// A string that has no escapes in it is shared with the text and not copied.
-fn text<'t>(lexer: &mut SliceLexer<'t>, bounds: &mut Bounds<'t, '_>) -> Result<Val, Fault> {
-    let string = lexer.str_string().map_err(hifijson::Error::Str)?;
-    bounds.add(weight::TEXT)?;
-    Ok(Val::utf8_str(match string {
-        std::borrow::Cow::Borrowed("") => Bytes::new(),
-        std::borrow::Cow::Borrowed(same) => bounds.text.slice_ref(same.as_bytes()),
-        std::borrow::Cow::Owned(other) => {
-            bounds.add(other.len())?;
-            other.into()
-        }
-    }))
-}
-
-fn number<'t>(lexer: &mut SliceLexer<'t>, bounds: &mut Bounds<'t, '_>) -> Result<Val, Fault> {
-    let (digits, parts) = lexer.num_string().validated().map_err(hifijson::Error::Num)?;
-    if LONGEST_NUMBER < digits.len() {
-        return Err(Fault::LongNumber);
+impl<'t> Taker<'t, '_> {
+    fn add(&mut self, bytes: usize) -> Result<(), Fault> {
+        *self.weight += bytes;
+        if HEAVIEST < *self.weight { Err(Fault::TooHeavy) } else { Ok(()) }
     }
-    // There is no whole number for `-0`.
-    let whole = if parts.is_int() && digits != "-0" { Num::from_str_radix(digits, 10) } else { None };
-    Ok(Val::Num(match whole {
-        Some(number) => number,
-        None => {
-            bounds.add(weight::TEXT + digits.len())?;
-            Num::Dec(digits.to_owned().into())
+
+    /// Where in the text one is.
+    fn here(&self, lexer: &SliceLexer<'t>) -> usize {
+        self.text.len() - lexer.as_slice().len()
+    }
+
+    fn value(&mut self, next: u8, lexer: &mut SliceLexer<'t>) -> Result<(), Fault> {
+        self.add(weight::VALUE)?;
+        match next {
+            b'"' => self.string(lexer).map(drop),
+            b'0'..=b'9' | b'-' => self.number(lexer),
+            b'[' => self.list(lexer),
+            b'{' => self.map(lexer),
+            _ => {
+                let word = lexer.null_or_bool().ok_or(Expect::Value)?;
+                self.push(word.map_or(Kind::Null, Kind::Bool), 0, 0);
+                Ok(())
+            }
         }
-    }))
+    }
+
+    fn push(&mut self, kind: Kind, at: usize, len: usize) -> Node {
+        let past = self.nodes.len() as u32 + 1;
+        let node = Node { kind, at: at as u32, len: len as u32, past };
+        self.nodes.push(node);
+        node
+    }
+
+    fn string(&mut self, lexer: &mut SliceLexer<'t>) -> Result<Node, Fault> {
+        self.add(weight::TEXT)?;
+        let at = self.here(lexer) + 1;
+        // `None` until the first escape: then, and not before, it must be copied.
+        let unescaped = lexer.discarded().str_fold(
+            None,
+            |part, unescaped: &mut Option<Vec<u8>>| {
+                unescaped.iter_mut().for_each(|copy| copy.extend_from_slice(part));
+                Ok::<_, hifijson::str::Error>(())
+            },
+            |lexer, unescaped| {
+                let before = self.text.get(at..self.here(lexer) - 1);
+                let copy = unescaped.get_or_insert_with(|| before.unwrap_or_default().to_vec());
+                let kind = lexer.take_next().ok_or(hifijson::escape::Error::Eof)?;
+                let character = lexer.escape(kind)?;
+                copy.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                Ok(())
+            },
+        );
+        match unescaped.map_err(hifijson::Error::Str)? {
+            None => Ok(self.push(Kind::Text, at, self.here(lexer) - 1 - at)),
+            Some(copy) => {
+                self.add(copy.len())?;
+                self.unescaped.extend_from_slice(&copy);
+                Ok(self.push(Kind::Unescaped, self.unescaped.len() - copy.len(), copy.len()))
+            }
+        }
+    }
+
+    fn number(&mut self, lexer: &mut SliceLexer<'t>) -> Result<(), Fault> {
+        let at = self.here(lexer);
+        let (digits, parts) = lexer.num_string().validated().map_err(hifijson::Error::Num)?;
+        if LONGEST_NUMBER < digits.len() {
+            return Err(Fault::LongNumber);
+        }
+        if !parts.is_int() {
+            self.add(weight::TEXT + digits.len())?;
+        }
+        self.push(Kind::Number, at, digits.len());
+        Ok(())
+    }
+
+    fn list(&mut self, lexer: &mut SliceLexer<'t>) -> Result<(), Fault> {
+        self.add(weight::LIST)?;
+        let index = self.begin(Kind::List)?;
+        lexer.discarded().seq(b']', SliceLexer::ws_peek, |next, lexer| self.value(next, lexer))?;
+        self.end(index);
+        Ok(())
+    }
+
+    fn map(&mut self, lexer: &mut SliceLexer<'t>) -> Result<(), Fault> {
+        self.add(weight::MAP)?;
+        let index = self.begin(Kind::Map)?;
+        let outer = self.keys.len();
+        lexer.discarded().seq(b'}', SliceLexer::ws_peek, |next, lexer| {
+            self.add(weight::ENTRY)?;
+            if next != b'"' {
+                return Err(Expect::String.into());
+            }
+            let at = self.here(lexer);
+            let key = self.string(lexer)?;
+            self.keys.push((at, key));
+            lexer.expect(SliceLexer::ws_peek, b':').ok_or(Expect::Colon)?;
+            self.value(lexer.ws_peek().ok_or(Expect::Value)?, lexer)
+        })?;
+        self.twice(outer).map_or(Ok(()), |at| Err(Fault::TwiceTheKey(at)))?;
+        self.keys.truncate(outer);
+        self.end(index);
+        Ok(())
+    }
+
+    fn begin(&mut self, kind: Kind) -> Result<usize, Fault> {
+        self.depth = self.depth.checked_sub(1).ok_or(Fault::TooDeep)?;
+        self.push(kind, 0, 0);
+        Ok(self.nodes.len() - 1)
+    }
+
+    fn end(&mut self, index: usize) {
+        let past = self.nodes.len() as u32;
+        if let Some(node) = self.nodes.get_mut(index) {
+            node.past = past;
+        }
+        self.depth += 1;
+    }
+
+    /// Where a key stands that is not the first of its name.
+    fn twice(&self, outer: usize) -> Option<usize> {
+        let name = |key: &Node| match key.kind {
+            Kind::Unescaped => key.of(&self.unescaped),
+            _ => key.of(self.text),
+        };
+        let keys = self.keys.get(outer..).unwrap_or_default();
+        if keys.len() <= FEW_KEYS {
+            let mut pairs = keys.iter().enumerate();
+            let twice = pairs.find(|(index, (_, key))| {
+                keys.iter().take(*index).any(|(_, other)| other.len == key.len && name(other) == name(key))
+            });
+            return twice.map(|(_, (at, _))| *at);
+        }
+        let mut known = HashSet::with_capacity(keys.len());
+        keys.iter().find(|(_, key)| !known.insert(name(key))).map(|(at, _)| *at)
+    }
 }
 
-fn list<'t>(lexer: &mut SliceLexer<'t>, bounds: &mut Bounds<'t, '_>) -> Result<Val, Fault> {
-    bounds.add(weight::LIST)?;
-    let mut items = Vec::new();
-    lexer.seq(b']', SliceLexer::ws_peek, |next, lexer| {
-        items.push(value(next, lexer, bounds)?);
-        Ok::<_, Fault>(())
-    })?;
-    Ok(items.into_iter().collect())
-}
-
-fn map<'t>(lexer: &mut SliceLexer<'t>, bounds: &mut Bounds<'t, '_>) -> Result<Val, Fault> {
-    bounds.add(weight::MAP)?;
-    let mut entries = Map::default();
-    lexer.seq(b'}', SliceLexer::ws_peek, |next, lexer| {
-        bounds.add(weight::ENTRY)?;
-        lexer.expect(|_| Some(next), b'"').ok_or(Expect::String)?;
-        let key = text(lexer, bounds)?;
-        lexer.expect(SliceLexer::ws_peek, b':').ok_or(Expect::Colon)?;
-        let next = lexer.ws_peek().ok_or(Expect::Value)?;
-        let value = value(next, lexer, bounds)?;
-        match entries.insert(key, value) {
-            None => Ok(()),
-            Some(_) => Err(Fault::TwiceTheKey),
-        }
-    })?;
-    Ok(Val::obj(entries))
-}
+/// Of so few, comparing each with each is faster than a table.
+const FEW_KEYS: usize = 16;
 
 /// Writes a value, in no more than `limit` bytes. Numbers are written as they
 /// were read.
@@ -261,33 +350,37 @@ fn put(value: &Val, out: &mut Vec<u8>, limit: usize, depth: usize) -> Result<(),
         Val::TStr(text) => put_text(text, out)?,
         Val::BStr(_) => return Err(Unwritable::NoWord),
         Val::Arr(items) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index != 0 {
-                    out.push(b',');
-                }
-                put(item, out, limit, depth - 1)?;
-            }
-            out.push(b']');
+            put_all(out, *b"[]", items.iter(), |item, out| put(item, out, limit, depth - 1))?;
         }
-        Val::Obj(entries) => {
-            out.push(b'{');
-            for (index, (key, value)) in entries.iter().enumerate() {
-                if index != 0 {
-                    out.push(b',');
-                }
-                let Val::TStr(key) = key else { return Err(Unwritable::NoWord) };
-                put_text(key, out)?;
-                out.push(b':');
-                put(value, out, limit, depth - 1)?;
-            }
-            out.push(b'}');
-        }
+        Val::Obj(entries) => put_all(out, *b"{}", entries.iter(), |(key, value), out| {
+            let Val::TStr(key) = key else { return Err(Unwritable::NoWord) };
+            put_text(key, out)?;
+            out.push(b':');
+            put(value, out, limit, depth - 1)
+        })?,
     }
     Ok(())
 }
 
-fn put_text(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unwritable> {
+/// Writes what stands between two brackets, with commas.
+pub(super) fn put_all<T>(
+    out: &mut Vec<u8>,
+    [open, close]: [u8; 2],
+    items: impl Iterator<Item = T>,
+    mut put: impl FnMut(T, &mut Vec<u8>) -> Result<(), Unwritable>,
+) -> Result<(), Unwritable> {
+    out.push(open);
+    for (index, item) in items.enumerate() {
+        if index != 0 {
+            out.push(b',');
+        }
+        put(item, out)?;
+    }
+    out.push(close);
+    Ok(())
+}
+
+pub(super) fn put_text(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unwritable> {
     let text = std::str::from_utf8(text).map_err(|_| Unwritable::NoWord)?;
     serde_json::to_writer(out, text).map_err(|_| Unwritable::NoWord)
 }
@@ -297,8 +390,11 @@ mod tests {
     use super::*;
 
     fn back(text: &str) -> Result<String, Unreadable> {
-        let value = read(&Bytes::copy_from_slice(text.as_bytes()))?;
-        Ok(String::from_utf8(write(&value, usize::MAX).unwrap()).unwrap())
+        let doc = read(&Bytes::copy_from_slice(text.as_bytes()))?;
+        let (mut out, value) = (Vec::new(), doc.value());
+        doc.root().write(&mut out, usize::MAX).unwrap();
+        assert_eq!(write(&value, usize::MAX).as_ref(), Ok(&out), "{text}");
+        Ok(String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -329,7 +425,7 @@ mod tests {
             assert!(said.contains(expected), "{text}: {said}");
         };
         check("", "line 1, column 1");
-        check("{\"a\":1,\n\"a\":2}", "line 2, column 6: a key stands twice");
+        check("{\"a\":1,\n\"a\":2}", "line 2, column 1: a key stands twice");
         check("{\"a\":1,\"\\u0061\":2}", "a key stands twice");
         for text in
             ["[1,]", "{,}", "01", "+1", "1.", ".5", "NaN", "[Infinity]", "#x\n1", "b\"x\"", "1 2", "{1:2}"]

@@ -3,6 +3,7 @@
 
 pub mod media;
 pub mod charset;
+pub mod doc;
 pub mod json;
 mod size;
 pub mod jq;
@@ -12,5 +13,5 @@ pub mod schema;
 mod apart;
 mod fields;
 
-pub use json::Val;
+pub use json::{Doc, Val};
 pub use media::MediaType;

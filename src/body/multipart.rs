@@ -11,6 +11,7 @@ use bstr::ByteSlice;
 use bytes::Bytes;
 use httparse::{EMPTY_HEADER, Header, Status};
 
+use super::Doc;
 use super::Val;
 use super::charset;
 use super::fields::Fields;
@@ -38,7 +39,7 @@ const PLAIN: &str = "text/plain";
 ///
 /// # Errors
 /// What is wrong, and in which part, counted from 1.
-pub fn read(boundary: &str, body: &Bytes) -> Result<Val, Unreadable> {
+pub fn read(boundary: &str, body: &Bytes) -> Result<Doc, Unreadable> {
     if !is_boundary(boundary) {
         let why = "the boundary in its content-type is not 1 to 70 characters that a boundary may have";
         return Err(Unreadable::new(why));
@@ -54,7 +55,7 @@ pub fn read(boundary: &str, body: &Bytes) -> Result<Val, Unreadable> {
         let (name, value) = named.map_err(|why| Unreadable::new(format!("part {}: {why}", index + 1)))?;
         fields.add(name, value)?;
     }
-    fields.into_value()
+    fields.into_doc()
 }
 
 /// What RFC 2046 §5.1.1 lets a boundary be made of.
@@ -204,7 +205,7 @@ mod tests {
     use crate::body::json;
 
     fn read_as_json(boundary: &str, body: impl Into<Bytes>) -> Result<String, Unreadable> {
-        let value = read(boundary, &body.into())?;
+        let value = read(boundary, &body.into())?.value();
         Ok(String::from_utf8(json::write(&value, usize::MAX).unwrap()).unwrap())
     }
 
@@ -394,7 +395,7 @@ mod tests {
             let body = format!("--BxB\r\nContent-Disposition: form-data; name=a\r\n\r\n{text}\r\n--BxB--");
             prop_assume!(!text.contains("--BxB"));
             let expected = Val::obj([(Val::utf8_str("a"), Val::utf8_str(text))].into_iter().collect());
-            prop_assert_eq!(read("BxB", &body.into()).unwrap(), expected);
+            prop_assert_eq!(read("BxB", &body.into()).unwrap().value(), expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! is not shown; where it does not fit is kept for the record.
 
 use super::validate::{faulty, unplaced};
-use crate::body::Val;
+use crate::body::Doc;
 use crate::body::schema::{Schema, Violation};
 use crate::wire::Problem;
 use crate::wire::problem::Kind;
@@ -16,7 +16,7 @@ const LONGEST_PLACE: usize = 100;
 ///
 /// # Errors
 /// `upstream_invalid`; its cause names places and keywords, and no values.
-pub async fn check(schema: &Schema, answer: &Val) -> Result<(), Problem> {
+pub async fn check(schema: &Schema, answer: &Doc) -> Result<(), Problem> {
     let detail = "the upstream's answer is not what this route promises";
     let violations = schema.validate(answer).await;
     let violations = violations.map_err(|why| unplaced(&why, Kind::UpstreamInvalid, detail))?;
@@ -26,11 +26,11 @@ pub async fn check(schema: &Schema, answer: &Val) -> Result<(), Problem> {
     Err(Problem::new(Kind::UpstreamInvalid, detail).because(places(&violations)))
 }
 
-/// Leaves of an answer what the route's `response.schema` declares.
+/// Leaves of an answer what the route's `response.schema` declares, as JSON.
 ///
 /// # Errors
 /// `internal`, where the schema is no schema.
-pub fn project(schema: &Schema, answer: Val) -> Result<Val, Problem> {
+pub fn project(schema: &Schema, answer: &Doc) -> Result<Vec<u8>, Problem> {
     schema.project(answer).map_err(|fault| faulty(&fault))
 }
 
@@ -57,16 +57,16 @@ mod tests {
     use super::*;
     use crate::body::json;
 
-    fn value(text: &'static str) -> Val {
-        json::read(&bytes::Bytes::from_static(text.as_bytes())).unwrap()
+    fn doc(text: &str) -> Doc {
+        json::read(&bytes::Bytes::copy_from_slice(text.as_bytes())).unwrap()
     }
 
     #[tokio::test]
     async fn the_record_says_where_an_answer_does_not_fit_and_nobody_says_what_it_was() {
         let document = json!({ "required": ["id"], "properties": { "name": { "maxLength": 3 } } });
         let schema = Schema::new("", document, Arc::default());
-        assert!(check(&schema, &value(r#"{"id":1,"name":"abc"}"#)).await.is_ok());
-        let problem = check(&schema, &value(r#"{"name":"hidden"}"#)).await.unwrap_err();
+        assert!(check(&schema, &doc(r#"{"id":1,"name":"abc"}"#)).await.is_ok());
+        let problem = check(&schema, &doc(r#"{"name":"hidden"}"#)).await.unwrap_err();
         assert_eq!(problem.kind(), Kind::UpstreamInvalid);
         let cause = problem.cause().unwrap();
         assert!(cause.contains("/id (required)") && cause.contains("/name (maxLength)"), "{cause}");
@@ -77,17 +77,17 @@ mod tests {
     #[tokio::test]
     async fn many_places_are_counted() {
         let schema = Schema::new("", json!({ "items": { "type": "null" } }), Arc::default());
-        let problem = check(&schema, &value("[1,2,3,4,5,6,7]")).await.unwrap_err();
+        let problem = check(&schema, &doc("[1,2,3,4,5,6,7]")).await.unwrap_err();
         assert!(problem.cause().unwrap().ends_with("/4 (type) and 2 more"), "{:?}", problem.cause());
         let schema = Schema::new("", json!({ "additionalProperties": false }), Arc::default());
-        let answer = Val::obj([(Val::utf8_str("é".repeat(1000)), Val::Null)].into_iter().collect());
+        let answer = doc(&format!("{{\"{}\":null}}", "é".repeat(1000)));
         assert!(check(&schema, &answer).await.unwrap_err().cause().unwrap().chars().count() < 200);
     }
 
     #[tokio::test]
     async fn a_schema_that_is_none_is_our_own_fault() {
         let schema = Schema::new("", json!({ "$ref": "#/nowhere" }), Arc::default());
-        for problem in [check(&schema, &Val::Null).await.err(), project(&schema, Val::Null).err()] {
+        for problem in [check(&schema, &Doc::null()).await.err(), project(&schema, &Doc::null()).err()] {
             assert_eq!(problem.map(|problem| problem.kind()), Some(Kind::Internal));
         }
     }

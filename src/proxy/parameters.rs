@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::validate::{place, unplaced};
 use crate::body::schema::{Files, Schema, escaped};
-use crate::body::{Val, json};
+use crate::body::{Doc, Val, json};
 use crate::wire::Problem;
 use crate::wire::problem::{Kind, Place};
 
@@ -81,7 +81,10 @@ impl Parameters {
             values.push((Val::utf8_str(name.clone()), value));
         }
         let unplaced = "a query parameter is not as this route takes it, and it takes too long to say which";
-        let violations = self.schema.validate(&Val::obj(values.into_iter().collect())).await;
+        let all = Doc::of(&Val::obj(values.into_iter().collect()));
+        let all =
+            all.map_err(|why| Problem::new(Kind::QueryNotAllowed, format!("the query is not read: {why}")))?;
+        let violations = self.schema.validate(&all).await;
         let violations = violations.map_err(|why| self::unplaced(&why, Kind::QueryNotAllowed, unplaced))?;
         // One that was sent twice is not judged, and not missing either.
         let twice = errors.len();
@@ -121,9 +124,9 @@ impl Type {
         let is_bare = !text.contains(odd);
         if self.number
             && is_bare
-            && let Ok(number @ Val::Num(_)) = json::read(&bytes)
+            && let Ok(Val::Num(number)) = json::read(&bytes).map(|doc| doc.value())
         {
-            return number;
+            return Val::Num(number);
         }
         Val::utf8_str(bytes)
     }

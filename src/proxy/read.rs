@@ -10,7 +10,7 @@ use super::coding::codings;
 use super::transform::Encode;
 use super::unpack::{Fault, unpack};
 use super::validate::too_long;
-use crate::body::json::{self, Unreadable, Val};
+use crate::body::json::{self, Doc, Unreadable};
 use crate::body::media::MediaType;
 use crate::body::{charset, form, multipart};
 use crate::wire::problem::Kind;
@@ -19,7 +19,7 @@ use crate::wire::{Problem, Request};
 /// A body that was read.
 pub(super) struct Content {
     /// What it says.
-    pub value: Val,
+    pub doc: Doc,
     /// How it is written.
     pub written: Written,
 }
@@ -67,15 +67,15 @@ pub(super) fn unpack_body(request: &mut Request, limit: usize) -> Result<(), Pro
 pub(super) fn read(request: &mut Request) -> Result<Option<Content>, Problem> {
     if request.body.is_empty() {
         let bodiless = [Method::GET, Method::HEAD].contains(&request.method);
-        return Ok((!bodiless).then_some(Content { value: Val::Null, written: Written::Nothing }));
+        return Ok((!bodiless).then_some(Content { doc: Doc::null(), written: Written::Nothing }));
     }
     let Some(media) = media_type(&request.headers) else { return Err(unreadable_type()) };
     if media.is_multipart() {
         let boundary = media.boundary().unwrap_or_default();
-        let value = multipart::read(boundary, &request.body).map_err(malformed)?;
+        let doc = multipart::read(boundary, &request.body).map_err(malformed)?;
         // Written anew: another parser must find the same boundary in it.
         relabel(request, &format!("multipart/form-data; boundary=\"{boundary}\""));
-        return Ok(Some(Content { value, written: Written::Multipart }));
+        return Ok(Some(Content { doc, written: Written::Multipart }));
     }
     let encode = match &media {
         media if media.is_json() => Encode::Json,
@@ -83,7 +83,7 @@ pub(super) fn read(request: &mut Request) -> Result<Option<Content>, Problem> {
         _ => return Err(unreadable_type()),
     };
     let text = charset::to_utf8(&media, &request.body).map_err(malformed)?;
-    let value = match encode {
+    let doc = match encode {
         Encode::Json => json::read(&text),
         Encode::Form => form::read(&text),
     };
@@ -92,7 +92,7 @@ pub(super) fn read(request: &mut Request) -> Result<Option<Content>, Problem> {
         request.body = text;
         relabel(request, media.essence());
     }
-    Ok(Some(Content { value: value.map_err(malformed)?, written: Written::As(encode) }))
+    Ok(Some(Content { doc: doc.map_err(malformed)?, written: Written::As(encode) }))
 }
 
 fn relabel(request: &mut Request, content_type: &str) {

@@ -15,7 +15,7 @@ use super::guard::{Clean, Leaks, too_large};
 use super::links::Links;
 use crate::body::charset;
 use crate::body::jq::{About, Failed, Program};
-use crate::body::json::{self, Unwritable, Val};
+use crate::body::json::{self, Doc, Unwritable, Val};
 use crate::body::media::MediaType;
 use crate::body::schema::Schema;
 use crate::wire::Problem;
@@ -212,62 +212,77 @@ impl Shaper<'_> {
     /// The body for a text of one value, or of many: then one a line. `None`:
     /// it fits, and stays as it is.
     async fn body(&self, text: &Bytes, lines: bool) -> Result<Option<Vec<u8>>, Problem> {
-        let mut values = Vec::new();
-        for value in json::read_all(text).map_err(invalid)? {
-            values.push(self.judged(value).await?);
+        let mut docs = json::read_all(text).map_err(invalid)?;
+        for doc in &mut docs {
+            self.judge(doc).await?;
         }
         if !self.writes() {
             return Ok(None);
         }
-        let lines = lines || values.len() != 1;
-        let made = match self.program {
-            Some(program) => program.run_all(values, self.about.clone()).await.map_err(failed)?,
-            None => values.into_iter().map(|value| vec![value]).collect(),
+        let lines = lines || docs.len() != 1;
+        let mut texts = match self.program {
+            Some(program) => self.made(program, &docs, lines).await?,
+            None => docs.iter().map(|doc| self.led(doc)).collect::<Result<_, _>>()?,
         };
+        let body = if lines {
+            texts.iter_mut().for_each(|text| text.push(b'\n'));
+            texts.concat()
+        } else {
+            texts.pop().unwrap_or_default()
+        };
+        if self.shape.max_bytes < body.len() {
+            Err(self.unwritten(Unwritable::TooLong))
+        } else {
+            Ok(Some(body))
+        }
+    }
+
+    /// Holds an answer against the schema; or leaves what the schema declares of it.
+    async fn judge(&self, doc: &mut Doc) -> Result<(), Problem> {
+        match self.schema {
+            None => Ok(()),
+            Some(schema) if self.shape.project => {
+                *doc = json::read(&answer::project(schema, doc)?.into()).map_err(invalid)?;
+                Ok(())
+            }
+            Some(schema) => answer::check(schema, doc).await,
+        }
+    }
+
+    /// What the program makes of each text. That of one value must be one value.
+    async fn made(&self, program: &Program, docs: &[Doc], lines: bool) -> Result<Vec<Vec<u8>>, Problem> {
+        let made = program.write_all(docs, self.about.clone(), self.shape.max_bytes).await;
+        let made = made.map_err(|why| match why {
+            Failed::Unwritable(why) => self.unwritten(why),
+            why => failed(&why),
+        })?;
         if let ([only], false) = (made.as_slice(), lines)
             && only.len() != 1
         {
             return Err(invalid(format_args!("the program gave {} values", only.len())));
         }
+        let texts = made.into_iter().flatten();
+        if !self.shape.rewrite_urls {
+            return Ok(texts.collect());
+        }
+        texts.map(|text| self.led(&json::read(&text.into()).map_err(invalid)?)).collect()
+    }
+
+    /// The same as a text, its URLs led to us where a route of ours serves them.
+    fn led(&self, doc: &Doc) -> Result<Vec<u8>, Problem> {
+        let ours = |text: &[u8]| {
+            let url = std::str::from_utf8(text).ok().filter(|_| self.shape.rewrite_urls)?;
+            self.links.lead(url)
+        };
         let mut out = Vec::new();
-        for value in made.into_iter().flatten() {
-            let value = if self.shape.rewrite_urls { self.led(value) } else { value };
-            let room = self.shape.max_bytes.saturating_sub(out.len());
-            out.extend(json::write(&value, room).map_err(|why| self.unwritten(why))?);
-            out.extend(lines.then_some(b'\n'));
-        }
-        Ok(Some(out))
-    }
-
-    /// A value that fits the schema; or what the schema declares of it.
-    async fn judged(&self, value: Val) -> Result<Val, Problem> {
-        match self.schema {
-            None => Ok(value),
-            Some(schema) if self.shape.project => answer::project(schema, value),
-            Some(schema) => answer::check(schema, &value).await.map(|()| value),
-        }
-    }
-
-    /// The same value, its URLs led to us where a route of ours serves them.
-    fn led(&self, value: Val) -> Val {
-        match value {
-            Val::TStr(text) => {
-                let ours = std::str::from_utf8(&text).ok().and_then(|url| self.links.lead(url));
-                ours.map_or(Val::TStr(text), Val::utf8_str)
-            }
-            Val::Arr(items) => items.iter().map(|item| self.led(item.clone())).collect(),
-            Val::Obj(entries) => {
-                let entries = entries.iter().map(|(key, value)| (key.clone(), self.led(value.clone())));
-                Val::obj(entries.collect())
-            }
-            other => other,
-        }
+        let written = doc.root().write_with(&ours, &mut out, self.shape.max_bytes);
+        written.map(|()| out).map_err(|why| self.unwritten(why))
     }
 
     fn unwritten(&self, why: Unwritable) -> Problem {
         match why {
             Unwritable::TooLong => too_large(self.shape.max_bytes).because("once reshaped"),
-            Unwritable::NoWord => invalid("what the program made is no JSON"),
+            Unwritable::NoWord => failed(&Failed::Unwritable(why)),
         }
     }
 }
@@ -278,12 +293,9 @@ fn each_event(program: Arc<Program>, about: About) -> Reshape {
     Box::new(move |data| {
         let (program, about) = (Arc::clone(&program), about.clone());
         Box::pin(async move {
-            let value = json::read(&data).unwrap_or_else(|_| Val::utf8_str(data));
-            let made = program.run(value, about).await.map_err(failed)?;
-            let written = made.iter().map(|value| json::write(value, LONGEST_EVENT));
-            let written = written
-                .map(|text| text.map(Bytes::from).map_err(|_| invalid("what the program made is no JSON")));
-            written.collect()
+            let doc = json::read(&data).or_else(|_| Doc::of(&Val::utf8_str(data))).map_err(invalid)?;
+            let made = program.write(&doc, about, LONGEST_EVENT).await.map_err(|why| failed(&why))?;
+            Ok(made.into_iter().map(Bytes::from).collect())
         })
     })
 }
@@ -295,10 +307,10 @@ fn invalid(why: impl std::fmt::Display) -> Problem {
 }
 
 /// A program that failed on an answer: the upstream sent what it was not made for.
-fn failed(failed: Failed) -> Problem {
-    let problem = match &failed {
+fn failed(failed: &Failed) -> Problem {
+    let problem = match failed {
         Failed::Mistaken(_) => Problem::new(Kind::Internal, "this route is not set up right"),
-        Failed::Erred(_) => {
+        Failed::Erred(_) | Failed::Unwritable(_) => {
             Problem::new(Kind::UpstreamInvalid, "the upstream's answer is not what was expected")
         }
         Failed::Excessive => Problem::new(Kind::UpstreamInvalid, TOO_MUCH),

@@ -5,12 +5,12 @@
 
 use http::{HeaderValue, header};
 
-use super::read::{Content, Written};
+use super::read::Written;
 use super::route::Found;
 use super::validate::Valid;
 use crate::body::form;
 use crate::body::jq::{About, Failed, Program};
-use crate::body::json::{self, Unwritable, Val};
+use crate::body::{Doc, Val};
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request};
 
@@ -54,45 +54,62 @@ impl<'r, 'p> Valid<'r, 'p> {
     pub async fn transform(self) -> Result<Ready<'r, 'p>, Problem> {
         let Self { found, about, mut request, content } = self;
         let shape = &found.route.of_request;
-        if let Some(Content { value, written }) = content {
-            let program = shape.program.as_ref().filter(|program| !program.is_identity());
-            let changed = program.is_some();
-            let value = match program {
-                Some(program) => only(program.run(value, about).await.map_err(refused)?)?,
-                None => value,
-            };
-            let wanted = shape.encode.or(changed.then_some(Encode::Json));
-            let wanted = wanted.filter(|_| changed || written != Written::Nothing);
-            if let Some(encode) = wanted.filter(|wanted| changed || written != Written::As(*wanted)) {
-                encode.put(&value, &mut request)?;
+        let program = shape.program.as_ref().filter(|program| !program.is_identity());
+        match (program, content) {
+            (Some(program), Some(content)) => {
+                let encode = shape.encode.unwrap_or(Encode::Json);
+                encode.put(encode.made(program, &content.doc, about).await?, &mut request);
             }
+            (None, Some(content)) if content.written != Written::Nothing => {
+                let wanted = shape.encode.filter(|wanted| content.written != Written::As(*wanted));
+                if let Some(encode) = wanted {
+                    encode.put(encode.same(&content.doc)?, &mut request);
+                }
+            }
+            _ => {}
         }
         Ok(Ready { found, request })
     }
 }
 
 impl Encode {
-    fn put(self, value: &Val, request: &mut Request) -> Result<(), Problem> {
-        let (written, content_type) = match self {
-            Self::Json => (json::write(value, LONGEST_REQUEST), "application/json"),
-            Self::Form => (form::write(value, LONGEST_REQUEST), "application/x-www-form-urlencoded"),
+    /// The body that a program makes.
+    async fn made(self, program: &Program, body: &Doc, about: About) -> Result<Vec<u8>, Problem> {
+        match self {
+            Self::Json => {
+                only(program.write(body, about, LONGEST_REQUEST).await.map_err(|failed| refused(&failed))?)
+            }
+            Self::Form => {
+                let value = only(program.run(body.value(), about).await.map_err(|failed| refused(&failed))?)?;
+                form::write(&value, LONGEST_REQUEST).map_err(|why| refused(&Failed::Unwritable(why)))
+            }
+        }
+    }
+
+    /// The same body in this encoding.
+    fn same(self, body: &Doc) -> Result<Vec<u8>, Problem> {
+        let written = match self {
+            Self::Json => {
+                let mut out = Vec::new();
+                body.root().write(&mut out, LONGEST_REQUEST).map(|()| out)
+            }
+            Self::Form => form::write(&body.value(), LONGEST_REQUEST),
         };
-        request.body = written.map_err(unwritten)?.into();
+        written.map_err(|why| refused(&Failed::Unwritable(why)))
+    }
+
+    fn put(self, body: Vec<u8>, request: &mut Request) {
+        let content_type = match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        };
+        request.body = body.into();
         request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        Ok(())
     }
 }
 
-fn unwritten(why: Unwritable) -> Problem {
-    let why = match why {
-        Unwritable::TooLong => "what the program made is too long",
-        Unwritable::NoWord => "what the program made cannot be written in the upstream's encoding",
-    };
-    Problem::new(Kind::TransformFailed, UNUSABLE).because(why)
-}
-
 /// The one value that there must be.
-fn only(values: Vec<Val>) -> Result<Val, Problem> {
+fn only<T>(values: Vec<T>) -> Result<T, Problem> {
     let count = values.len();
     let mut values = values.into_iter();
     match (values.next(), values.next()) {
@@ -108,11 +125,11 @@ const TOO_MUCH: &str = "this body takes too long to reshape";
 const UNUSABLE: &str = "this route cannot make anything of the body";
 
 /// A program that failed on a request: the caller may have sent the wrong thing.
-fn refused(failed: Failed) -> Problem {
-    let problem = match &failed {
+fn refused(failed: &Failed) -> Problem {
+    let problem = match failed {
         Failed::Mistaken(_) => Problem::new(Kind::Internal, "this route is not set up right"),
         Failed::Erred(Some(words)) => Problem::new(Kind::TransformFailed, words.clone()),
-        Failed::Erred(None) => Problem::new(Kind::TransformFailed, UNUSABLE),
+        Failed::Erred(None) | Failed::Unwritable(_) => Problem::new(Kind::TransformFailed, UNUSABLE),
         Failed::Excessive => Problem::new(Kind::TransformFailed, TOO_MUCH),
         Failed::Endless => Problem::new(Kind::TransformFailed, TOO_MUCH).last(),
     };

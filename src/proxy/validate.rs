@@ -7,9 +7,9 @@ use super::parameters::Parameters;
 use super::read::{self, Content};
 use super::route::Found;
 use super::transform::is_exactly;
-use crate::body::Val;
 use crate::body::jq::{About, Program};
 use crate::body::schema::{Fault, Schema, Unplaced, Violation};
+use crate::body::{Doc, Val};
 use crate::wire::problem::{Kind, Place};
 use crate::wire::{Problem, Request};
 
@@ -78,11 +78,11 @@ impl<'r, 'p> Grant<'r, 'p> {
         let reads = rules.schema.is_some() || rules.reject_if.is_some() || found.route.of_request.reads();
         let content = if reads { read::read(&mut request)? } else { None };
         if let (Some(schema), Some(content)) = (&rules.schema, &content) {
-            check_body(schema, &content.value).await?;
+            check_body(schema, &content.doc).await?;
         }
         if let Some(program) = &rules.reject_if {
-            let value = content.as_ref().map_or(Val::Null, |content| content.value.clone());
-            is_exactly(program, value, about.clone(), false).await?;
+            let body = content.as_ref().map_or(Val::Null, |content| content.doc.value());
+            is_exactly(program, body, about.clone(), false).await?;
         }
         Ok(Valid { found, about, request, content })
     }
@@ -146,7 +146,7 @@ pub(super) fn too_long(limit: usize) -> Problem {
 ///
 /// # Errors
 /// `invalid_body`, with every place that does not fit, where they come to an end.
-pub async fn check_body(schema: &Schema, body: &Val) -> Result<(), Problem> {
+pub async fn check_body(schema: &Schema, body: &Doc) -> Result<(), Problem> {
     let unplaced = "the body is not as this route takes it, and it takes too long to say where";
     let violations = schema.validate(body).await;
     let violations = violations.map_err(|why| self::unplaced(&why, Kind::InvalidBody, unplaced))?;

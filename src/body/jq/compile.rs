@@ -10,6 +10,7 @@ use jaq_core::load::{Arena, File, Loader};
 
 use super::cost::{self, Cost};
 use super::library::{self, Jq};
+use super::straight::Straight;
 use super::terms::each;
 use super::{Message, Mistake, careful};
 
@@ -20,6 +21,8 @@ const MAIN: &str = "__main";
 pub struct Compiled {
     pub filter: jaq_core::Filter<Jq>,
     pub cost: Cost,
+    /// The same, where it only picks and places.
+    pub straight: Option<Straight>,
     /// Where it may go on for ever, as far as one can see.
     pub unbounded: Option<Range<usize>>,
     /// The texts that it ends with by `error("…")`.
@@ -30,6 +33,7 @@ impl Compiled {
     pub fn new(text: &str, message: Message) -> Result<Self, Mistake> {
         let program = parse(text)?;
         let cost = cost::of(&program);
+        let straight = Straight::of(&program);
         let unbounded = cost::unbounded(&program).map(|part| span(text, part));
         let words = words(&program);
         let library = library::definitions();
@@ -50,7 +54,7 @@ impl Compiled {
                 |error| undefined(text, error),
             )
         })?;
-        Ok(Self { filter, cost, unbounded, words })
+        Ok(Self { filter, cost, straight, unbounded, words })
     }
 }
 

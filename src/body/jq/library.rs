@@ -83,7 +83,7 @@ fn ours() -> impl Iterator<Item = Fun<Jq>> {
 
 fn from_json(text: &Val) -> Result<Val, Error<Val>> {
     match text {
-        Val::TStr(text) => json::read(&Bytes::clone(text)).map_err(Error::str),
+        Val::TStr(text) => json::read(&Bytes::clone(text)).map(|doc| doc.value()).map_err(Error::str),
         other => Err(Error::typ(other.clone(), "string")),
     }
 }

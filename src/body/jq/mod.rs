@@ -1,15 +1,17 @@
 //! jq programs: the one expression language of the file.
 //!
 //! A program sees its input and what it is told of the request; it reads no
-//! file, no environment, no clock and no further input. It always ends: on a
-//! small input, one whose work is a matter of its length runs in place; any
-//! other runs apart, where it can be left behind.
+//! file, no environment, no clock and no further input. It always ends: one
+//! that only picks and places is written straight; on a small input, one whose
+//! work is a matter of its length runs in place; any other runs apart, where it
+//! can be left behind.
 
 mod library;
 mod terms;
 mod cost;
 mod careful;
 mod compile;
+mod straight;
 
 use std::fmt;
 use std::ops::Range;
@@ -19,10 +21,12 @@ use std::sync::{Arc, OnceLock};
 use jaq_core::{Ctx, Vars, unwrap_valr};
 
 use super::apart::{self, Lost};
-use super::json::Val;
+use super::doc::Doc;
+use super::json::{self, Unwritable, Val};
 use super::size;
 use compile::Compiled;
 use cost::Cost;
+use straight::Straight;
 
 /// What a program is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +89,8 @@ pub enum Failed {
     /// It took more time or memory than it has, and was left behind: it
     /// still runs, and only the end of the process ends it.
     Endless,
+    /// What it made cannot be written.
+    Unwritable(Unwritable),
 }
 
 impl Program {
@@ -150,7 +156,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`run`](Self::run).
-    pub async fn run_all(&self, inputs: Vec<Val>, about: About) -> Result<Vec<Vec<Val>>, Failed> {
+    async fn run_all(&self, inputs: Vec<Val>, about: About) -> Result<Vec<Vec<Val>>, Failed> {
         let compiled = self.compiled().map_err(Failed::Mistaken)?;
         // A judgement of a program can be wrong; of a small input it does no harm.
         let mut room = SMALL;
@@ -165,6 +171,50 @@ impl Program {
         };
         apart::run(work).await.unwrap_or_else(|lost| Err(lost.into()))
     }
+
+    /// What it makes of an input, as JSON.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); and what has no place in JSON, or in `limit` bytes.
+    pub async fn write(&self, input: &Doc, about: About, limit: usize) -> Result<Vec<Vec<u8>>, Failed> {
+        let made = self.write_all(std::slice::from_ref(input), about, limit).await?;
+        Ok(made.into_iter().flatten().collect())
+    }
+
+    /// What it makes of each of several inputs, as JSON of `limit` bytes together.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn write_all(
+        &self,
+        inputs: &[Doc],
+        about: About,
+        limit: usize,
+    ) -> Result<Vec<Vec<Vec<u8>>>, Failed> {
+        let compiled = self.compiled().map_err(Failed::Mistaken)?;
+        if let Some(made) = compiled.straight.as_ref().and_then(|program| written(program, inputs, limit)) {
+            return Ok(made);
+        }
+        let mut room = limit;
+        let mut write = |value: &Val| {
+            let text = json::write(value, room).map_err(Failed::Unwritable)?;
+            room -= text.len();
+            Ok(text)
+        };
+        let made = self.run_all(inputs.iter().map(Doc::value).collect(), about).await?;
+        made.iter().map(|values| values.iter().map(&mut write).collect()).collect()
+    }
+}
+
+/// What a program that goes straight makes of each input; `None`: it does not.
+fn written(program: &Straight, inputs: &[Doc], limit: usize) -> Option<Vec<Vec<Vec<u8>>>> {
+    let mut room = limit;
+    let write = |input: &Doc| {
+        let text = program.write(input, room)?;
+        room -= text.len();
+        Some(vec![text])
+    };
+    inputs.iter().map(write).collect()
 }
 
 /// A value that is nested deeper than the stack of others reaches could not
@@ -230,6 +280,7 @@ impl fmt::Display for Failed {
             Self::Erred(None) => f.write_str("the program ended with an error"),
             Self::Excessive => f.write_str("the program took too much time or memory"),
             Self::Endless => f.write_str("the program came to no end"),
+            Self::Unwritable(why) => write!(f, "what the program made {why}"),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What programs make of their input, and what they cannot do.
 
 use bytes::Bytes;
+use proptest::strategy::Strategy;
 
 use super::*;
 use crate::body::json;
 
 fn about() -> About {
-    let request = json::read(&Bytes::from_static(b"{\"query\":{\"page\":\"2\"}}")).unwrap();
+    let request = json::read(&Bytes::from_static(b"{\"query\":{\"page\":\"2\"}}")).unwrap().value();
     About { request, status: Some(200), now: 1.5 }
 }
 
@@ -16,7 +17,7 @@ fn program(text: &str) -> Program {
 
 /// What a program makes of a text, one value a line.
 async fn run(text: &str, input: &str) -> Result<String, Failed> {
-    let input = json::read(&Bytes::copy_from_slice(input.as_bytes())).unwrap();
+    let input = json::read(&Bytes::copy_from_slice(input.as_bytes())).unwrap().value();
     let values = program(text).run(input, about()).await?;
     let lines = values.iter().map(|value| String::from_utf8(json::write(value, 1 << 20).unwrap()).unwrap());
     Ok(lines.collect::<Vec<_>>().join("\n"))
@@ -225,4 +226,171 @@ async fn only_the_programs_own_words_are_repeated() {
     check("error(.)", None).await;
     check(".a", None).await;
     check("error(\"it is \\(.)\")", None).await;
+}
+
+/// What the engine and what the straight way make of an input; the latter
+/// only where there is one.
+async fn both(text: &str, input: &str) -> (Option<Option<String>>, Option<String>) {
+    let program = program(text);
+    let input = json::read(&Bytes::copy_from_slice(input.as_bytes())).unwrap();
+    let straight = program.compiled().unwrap_or_else(|mistake| panic!("{text}: {}", mistake.what));
+    let straight = straight.straight.as_ref();
+    let written = straight.map(|straight| straight.write(&input, 1 << 20));
+    let written = written.map(|text| text.map(|text| String::from_utf8(text).unwrap()));
+    let values = program.run(input.value(), about()).await.ok();
+    let only = values.filter(|values| values.len() == 1).and_then(|mut values| values.pop());
+    let made = only.map(|value| String::from_utf8(json::write(&value, 1 << 20).unwrap()).unwrap());
+    (written, made)
+}
+
+/// Inputs that are like what programs expect, and others.
+const INPUTS: [&str; 12] = [
+    r#"{"a":1,"b":{"c":[1.50,"x\u0041\n",null]},"d":[{"e":1},{"e":null},{}],"é":true}"#,
+    r#"{"a":null,"b":null,"d":[]}"#,
+    r#"{"a":false,"b":{"c":"x"},"d":{"x":{"e":1e400},"y":{"e":[]}}}"#,
+    r#"{"a":{"a":{"a":-0}},"\u0062":{"c":[[1],[2,3]]},"d":[[1,2],[3]]}"#,
+    r#"{"a b":"\"","d":[1,"2"]}"#,
+    "[]",
+    r#"[{"a":1},{"a":2,"d":[3]}]"#,
+    "[[1],[[]]]",
+    "null",
+    "\"text\"",
+    "17",
+    "true",
+];
+
+#[tokio::test]
+async fn what_is_written_straight_is_what_the_engine_makes() {
+    for text in [
+        ".",
+        ".a",
+        ".a.a.a",
+        ".b.c[0]",
+        ".b.c[-1]",
+        ".[0]",
+        ".[-3].a",
+        ".[5]",
+        r#".["a b"]"#,
+        r#"."é""#,
+        "null",
+        r#""x\n\u0041\"é""#,
+        "{}",
+        "[]",
+        "{a, d}",
+        r#"{x: .a, "y z": .b.c, z: {w: "v", n: 12, t: true}}"#,
+        r#"{"a": null}"#,
+        "[.a, .b, [.d]]",
+        "[., .]",
+        "map(.e)",
+        "map(.)",
+        "{data: (.d | map(.e))}",
+        "{data: (.d | map({e, f: .}))}",
+        "[.d[].e]",
+        "[.d[]]",
+        "[.a, .d[], {a}]",
+        "[.d[] | {e}]",
+        "[.d[] | [.[]]]",
+        "[.d[][] | .]",
+        "[.d[] | .[0]?]",
+        ".b | .c",
+        ".b | {c}",
+        ".a // \"other\"",
+        ".a // .b // .d",
+        "{a: (.a // {}), n: (.b.c // [])}",
+        "[.[] | {a, d}]",
+        "map(map(.))",
+    ] {
+        for input in INPUTS {
+            let (written, made) = both(text, input).await;
+            let optional = text.contains('?');
+            assert_eq!(written.is_some(), !optional, "{text}");
+            // What goes wrong, and a lot else, is the engine's.
+            if let Some(Some(written)) = written {
+                assert_eq!(Some(written), made, "{text} {input}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_does_more_than_pick_and_place_is_left_to_the_engine() {
+    for text in [
+        ".a, .b",
+        ".[]",
+        "{a: .[]}",
+        "{(.a): 1}",
+        "{a: 1, a: 2}",
+        "{a: $status}",
+        "\"\\(.a)\"",
+        "map(select(.a))",
+        ".a?",
+        ".[1:]",
+        ".. ",
+        ".a + 1",
+        "def map(f): 1; map(.)",
+        "[.a | .b, .c]",
+        "@base64 \"x\"",
+        "1.0",
+        "length",
+    ] {
+        assert_eq!(both(text, "[]").await.0, None, "{text}");
+    }
+    let nested = format!("{}.{}", "[".repeat(60), "]".repeat(60));
+    assert_eq!(both(&nested, "1").await.0, None);
+}
+
+#[tokio::test]
+async fn what_is_written_straight_is_no_longer_than_it_may_be() {
+    let input = json::read(&Bytes::from_static(b"{\"a\":[1,2,3]}")).unwrap();
+    for text in ["{x: .a, y: .a}", "[.a[], .a[]]", "{a: \"123456789012345\"}"] {
+        let length = program(text).write(&input, about(), 1000).await.unwrap()[0].len();
+        assert!(program(text).write(&input, about(), length).await.is_ok(), "{text}");
+        let failed = program(text).write(&input, about(), length - 1).await.unwrap_err();
+        assert_eq!(failed, Failed::Unwritable(Unwritable::TooLong), "{text}");
+    }
+}
+
+proptest::proptest! {
+    /// Any program of these parts, over any document of these names.
+    #[test]
+    fn the_straight_way_and_the_engine_agree(text in programs(), input in inputs()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (written, made) = runtime.block_on(both(&text, &input));
+        if let Some(Some(written)) = written {
+            proptest::prop_assert_eq!(Some(written), made);
+        }
+    }
+}
+
+fn programs() -> impl Strategy<Value = String> {
+    let path = proptest::sample::select(vec![".", ".a", ".b", ".a.b", ".[0]", ".a[-1]", ".b[1].a"]);
+    let leaf = proptest::prop_oneof![
+        path.clone().prop_map(str::to_owned),
+        proptest::sample::select(vec!["null", "false", "1", "\"x\\ty\"", "{}", "[]", "{a, b}"])
+            .prop_map(str::to_owned)
+    ];
+    leaf.prop_recursive(4, 24, 3, move |inner| {
+        let path = path.clone();
+        proptest::prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(one, two)| format!("{{x: ({one}), y: ({two})}}")),
+            (inner.clone(), inner.clone()).prop_map(|(one, two)| format!("[({one}), {two}]")),
+            inner.clone().prop_map(|one| format!("map({one})")),
+            (path.clone(), inner.clone()).prop_map(|(path, one)| format!("({path} | {one})")),
+            (path.clone(), inner.clone()).prop_map(|(path, one)| format!("({path} // {one})")),
+            (path, inner).prop_map(|(path, one)| format!("[{path}[] | {one}]")),
+        ]
+    })
+}
+
+fn inputs() -> impl Strategy<Value = String> {
+    let leaf =
+        proptest::sample::select(vec!["null", "false", "0", "1.50", "\"\"", "\"\\u00e9\"", "[]", "{}"]);
+    leaf.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
+        proptest::prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3)
+                .prop_map(|items| format!("[{}]", items.join(", "))),
+            inner.clone().prop_map(|value| format!("{{\"b\" : {value}}}")),
+            (inner.clone(), inner).prop_map(|(a, b)| format!("{{\"a\":{a},\"\\u0062\":{b}}}")),
+        ]
+    })
 }

@@ -7,6 +7,7 @@
 
 mod projection;
 mod refs;
+mod sight;
 mod copy;
 mod unique;
 mod words;
@@ -24,12 +25,13 @@ use jsonschema::{
 use serde_json::Value;
 
 use super::apart::{self, Lost};
-use crate::body::Val;
+use crate::body::Doc;
 
 pub use refs::{Reference, Target, escaped, references};
 pub use words::Violation;
 
 use projection::Projection;
+use sight::Sight;
 
 /// More violations than these are counted only.
 const MOST_VIOLATIONS: usize = 50;
@@ -49,6 +51,7 @@ pub struct Schema {
     name: String,
     document: Value,
     files: Arc<Files>,
+    sight: OnceLock<Sight>,
     validator: OnceLock<Result<Arc<Validator>, Fault>>,
     projection: OnceLock<Result<Projection, Fault>>,
 }
@@ -122,6 +125,7 @@ impl Schema {
             name: name.to_owned(),
             document,
             files,
+            sight: OnceLock::new(),
             validator: OnceLock::new(),
             projection: OnceLock::new(),
         }
@@ -144,13 +148,13 @@ impl Schema {
     ///
     /// # Errors
     /// It does not fit, or nobody can know, and there are no places.
-    pub async fn validate(&self, value: &Val) -> Result<Vec<Violation>, Unplaced> {
+    pub async fn validate(&self, body: &Doc) -> Result<Vec<Violation>, Unplaced> {
         let validator = Arc::clone(self.validator().map_err(Unplaced::Faulty)?);
-        if copy::is_too_heavy(value) {
+        let sight = self.sight.get_or_init(|| Sight::of(&self.document));
+        let Some(copy) = copy::copy(body.root(), sight, &mut { copy::HEAVIEST }) else {
             let (pointer, keyword) = (String::new(), String::new());
             return Ok(vec![Violation { pointer, keyword, detail: "holds too many values".to_owned() }]);
-        }
-        let copy = copy::copy(value);
+        };
         if validator.is_valid(&copy) {
             return Ok(Vec::new());
         }
@@ -163,13 +167,14 @@ impl Schema {
         }
     }
 
-    /// What the schema declares of a value: all other fields are left out.
-    /// Where it declares nothing of an object, nothing of that is left.
+    /// What the schema declares of a body, as JSON: all other fields are left
+    /// out. Where it declares nothing of an object, nothing of that is left.
     ///
     /// # Errors
     /// The schema itself is faulty.
-    pub fn project(&self, value: Val) -> Result<Val, Fault> {
-        Ok(self.projection()?.of(value))
+    pub fn project(&self, body: &Doc) -> Result<Vec<u8>, Fault> {
+        // What was read as JSON can be written as such.
+        Ok(self.projection()?.of(body).unwrap_or_default())
     }
 
     fn validator(&self) -> Result<&Arc<Validator>, Fault> {

@@ -10,7 +10,8 @@ use std::collections::{BTreeSet, HashMap};
 use jsonschema::{Draft, ReferencingError, Registry, Validator, uri};
 use serde_json::{Map, Value};
 
-use crate::body::Val;
+use crate::body::doc::{At, Doc, What};
+use crate::body::json::{Unwritable, put_all};
 
 /// A schema's declarations, its references followed.
 pub struct Projection(Vec<Shape>);
@@ -37,34 +38,38 @@ impl Projection {
         Ok(Self(reading.shapes))
     }
 
-    /// What is declared of a value. Scalars and lists stay; of objects, the
-    /// declared fields do.
-    pub fn of(&self, value: Val) -> Val {
-        self.keep(value, &self.together([0]))
+    /// What is declared of a body, as JSON. Scalars and lists stay; of objects,
+    /// the declared fields do.
+    pub fn of(&self, body: &Doc) -> Result<Vec<u8>, Unwritable> {
+        let mut out = Vec::new();
+        self.keep(body.root(), &self.together([0]), &mut out).map(|()| out)
     }
 
     /// Each call goes one level down the value, so it ends with the value,
     /// whatever circles the schema goes in.
-    fn keep(&self, value: Val, shapes: &BTreeSet<usize>) -> Val {
-        match value {
-            Val::Obj(entries) => {
-                let declared = entries.iter().filter_map(|(key, value)| {
+    fn keep(&self, value: At<'_>, shapes: &BTreeSet<usize>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
+        match value.what() {
+            What::Map(entries) => {
+                let declared = entries.filter_map(|(key, value)| {
                     let inner = self.field(key, shapes);
-                    (!inner.is_empty()).then(|| (key.clone(), self.keep(value.clone(), &inner)))
+                    (!inner.is_empty()).then_some((key, value, inner))
                 });
-                Val::obj(declared.collect())
+                put_all(out, *b"{}", declared, |(key, value, inner), out| {
+                    key.write(out, usize::MAX)?;
+                    out.push(b':');
+                    self.keep(value, &inner, out)
+                })
             }
-            Val::Arr(items) => {
-                let kept = items.iter().enumerate();
-                kept.map(|(index, item)| self.keep(item.clone(), &self.item(index, shapes))).collect()
-            }
-            scalar => scalar,
+            What::List(items) => put_all(out, *b"[]", items.enumerate(), |(index, item), out| {
+                self.keep(item, &self.item(index, shapes), out)
+            }),
+            _ => value.write(out, usize::MAX),
         }
     }
 
     /// What is declared of a field; nothing: it is not.
-    fn field(&self, key: &Val, shapes: &BTreeSet<usize>) -> BTreeSet<usize> {
-        let Val::TStr(name) = key else { return BTreeSet::new() };
+    fn field(&self, key: At<'_>, shapes: &BTreeSet<usize>) -> BTreeSet<usize> {
+        let What::Text(name) = key.what() else { return BTreeSet::new() };
         let Ok(name) = std::str::from_utf8(name) else { return BTreeSet::new() };
         self.together(self.shapes(shapes).flat_map(|shape| shape.field(name)))
     }

@@ -110,7 +110,7 @@ fn what_a_cold_start_can_see_is_said_by_it() {
     check(
         "request: { schema: s/twice.json }",
         &[
-            "12:67 routes.POST /b.request.schema: `s/twice.json`: this is no JSON: line 2, column 9: a key stands twice in one object",
+            "12:67 routes.POST /b.request.schema: `s/twice.json`: this is no JSON: line 2, column 3: a key stands twice in one object",
         ],
     );
     check(

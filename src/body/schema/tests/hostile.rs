@@ -41,7 +41,7 @@ fn brackets(pairs: usize) -> Vec<String> {
 #[test]
 fn no_body_takes_long() {
     let check = |document: Value, body: &str, fits: bool| {
-        let (schema, body) = (schema(document.clone()), value(body));
+        let (schema, body) = (schema(document.clone()), doc(body));
         assert_eq!(schema.faults(), []);
         let started = Instant::now();
         let said = ask(&schema, &body);
@@ -99,7 +99,7 @@ fn no_body_takes_long() {
     ] {
         for body in [&long, &format!("\"{}\"", "a.".repeat(1 << 19)), &format!("\"{}\"", "(".repeat(1 << 20))]
         {
-            let (schema, body) = (schema(json!({ "format": format })), value(body));
+            let (schema, body) = (schema(json!({ "format": format })), doc(body));
             let started = Instant::now();
             assert!(!matches!(ask(&schema, &body), Err(Unplaced::Faulty(_))), "{format}");
             assert!(started.elapsed() < PATIENCE, "{format} took {:?}", started.elapsed());
@@ -107,8 +107,8 @@ fn no_body_takes_long() {
     }
 }
 
-fn nested(levels: usize) -> Val {
-    value(&format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels)))
+fn nested(levels: usize) -> Doc {
+    doc(&format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels)))
 }
 
 /// Each level asks each of its forms, which ask each of theirs: whether a body
@@ -119,7 +119,12 @@ fn a_schema_that_branches_at_every_level_ends() {
     for keyword in ["anyOf", "oneOf", "allOf"] {
         let schema = schema(json!({ keyword: [branch("b"), branch("c"), branch("d")] }));
         let started = Instant::now();
-        assert!(!schema.validator().unwrap().is_valid(&copy::copy(&nested(99))));
+        assert!(
+            !schema
+                .validator()
+                .unwrap()
+                .is_valid(&copy::copy(nested(99).root(), &Sight::All, &mut { copy::HEAVIEST }).unwrap())
+        );
         assert!(started.elapsed() < PATIENCE, "{keyword} took {:?}", started.elapsed());
         assert!(validate(&schema, &nested(4)).is_ok_and(|violations| !violations.is_empty()), "{keyword}");
     }
@@ -178,13 +183,17 @@ fn numbers_of_any_length_are_judged() {
 /// A copy of it would take a hundred times its length.
 #[tokio::test]
 async fn a_body_of_more_values_than_there_is_memory_for_does_not_fit() {
-    let schema = Schema::new("", json!({ "type": "array" }), Arc::default());
+    let looks = json!({ "items": { "properties": { "a": { "const": 1 } } } });
+    let looks = Schema::new("", looks, Arc::default());
     let objects = |count: usize| format!("[{}0]", r#"{"a":1},"#.repeat(count));
-    let told = async |count| {
-        let value = json::read(&Bytes::from(objects(count))).unwrap();
-        let violations = schema.validate(&value).await.unwrap();
+    let told = async |schema: &Schema, count| {
+        let body = json::read(&Bytes::from(objects(count))).unwrap();
+        let violations = schema.validate(&body).await.unwrap();
         violations.iter().map(|violation| violation.detail.clone()).collect::<Vec<_>>().concat()
     };
-    assert_eq!(told(10_000).await, "");
-    assert_eq!(told(100_000).await, "holds too many values");
+    assert_eq!(told(&looks, 10_000).await, "");
+    assert_eq!(told(&looks, 100_000).await, "holds too many values");
+    // Of what no schema looks at no copy is made.
+    let looks_away = Schema::new("", json!({ "type": "array", "minItems": 100_001 }), Arc::default());
+    assert_eq!(told(&looks_away, 100_000).await, "");
 }

@@ -4,6 +4,7 @@ mod drafts;
 mod hostile;
 mod projecting;
 mod sentences;
+mod sights;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -11,12 +12,8 @@ use serde_json::json;
 use super::*;
 use crate::body::json;
 
-fn value(text: &str) -> Val {
+fn doc(text: &str) -> Doc {
     json::read(&Bytes::copy_from_slice(text.as_bytes())).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-fn text(value: &Val) -> String {
-    String::from_utf8(json::write(value, usize::MAX).unwrap()).unwrap()
 }
 
 fn schema(document: Value) -> Schema {
@@ -29,21 +26,21 @@ fn with_files(document: Value, files: Value) -> Schema {
 }
 
 /// What a schema says of a body, waited for.
-fn ask(schema: &Schema, body: &Val) -> Result<Vec<Violation>, Unplaced> {
+fn ask(schema: &Schema, body: &Doc) -> Result<Vec<Violation>, Unplaced> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(schema.validate(body))
 }
 
 /// The same of a body whose judgement ends. The memory of tests that run
 /// beside this one counts as its own: so it may be asked again.
-fn validate(schema: &Schema, body: &Val) -> Result<Vec<Violation>, Unplaced> {
+fn validate(schema: &Schema, body: &Doc) -> Result<Vec<Violation>, Unplaced> {
     let mut asked = (0..5).map(|_| ask(schema, body));
     asked.find(|said| *said != Err(Unplaced::Endless)).unwrap_or(Err(Unplaced::Endless))
 }
 
 /// Each violation as `pointer detail`.
 fn told(schema: &Schema, body: &str) -> Vec<String> {
-    let violations = validate(schema, &value(body)).unwrap_or_else(|why| panic!("{why:?}"));
+    let violations = validate(schema, &doc(body)).unwrap_or_else(|why| panic!("{why:?}"));
     violations.iter().map(|violation| format!("{} {}", violation.pointer, violation.detail)).collect()
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 
 fn left(schema: &Schema, body: &str) -> String {
-    text(&schema.project(value(body)).unwrap_or_else(|fault| panic!("{fault}")))
+    String::from_utf8(schema.project(&doc(body)).unwrap_or_else(|fault| panic!("{fault}"))).unwrap()
 }
 
 #[test]
