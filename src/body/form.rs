@@ -8,10 +8,9 @@ use bytes::Bytes;
 use jaq_json::{Map, Num};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
-use super::Doc;
-use super::Val;
 use super::fields::Fields;
 use super::json::{DEEPEST, Unreadable, Unwritable};
+use super::{Doc, Val};
 
 /// What stands for itself in every decoder's eyes (RFC 3986 §2.3). A space is
 /// `%20` and not `+`, which some take for a plus.

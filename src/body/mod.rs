@@ -5,6 +5,7 @@ pub mod media;
 pub mod charset;
 pub mod doc;
 pub mod json;
+mod reader;
 mod size;
 pub mod jq;
 pub mod form;

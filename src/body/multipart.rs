@@ -11,12 +11,11 @@ use bstr::ByteSlice;
 use bytes::Bytes;
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use super::Doc;
-use super::Val;
 use super::charset;
 use super::fields::Fields;
 use super::json::Unreadable;
 use super::media::{self, MediaType};
+use super::{Doc, Val};
 
 /// How long a boundary may be (RFC 2046 §5.1.1).
 const BOUNDARY: RangeInclusive<usize> = 1..=70;
