@@ -1,15 +1,16 @@
 //! A JSON text that was read: where each value stands in it, in the order of
 //! the text, in one piece of memory.
 //!
-//! Nothing is copied out of the text, and no number is ever worked out: what
-//! nobody changes is written as it was read.
+//! Only texts that have escapes in them are copied, without these. No number is
+//! ever worked out: it is written as it was read.
 
 use bytes::Bytes;
 use jaq_json::Num;
 
-use super::json::{self, Unreadable, Unwritable, Val};
+use super::json::{self, Unreadable, Unwritable, Val, Writer};
 
-/// A text of one value, known to be strict JSON (see [`json::read`]).
+/// A text of one value, or of several one behind the other, known to be strict
+/// JSON (see [`json::read`]).
 #[derive(Debug, Clone)]
 pub struct Doc {
     pub(super) text: Bytes,
@@ -84,12 +85,17 @@ impl Doc {
         json::read(&text.into())
     }
 
-    /// The document as a whole.
+    /// The one value; the first, where there are several.
     pub fn root(&self) -> At<'_> {
         self.at(0)
     }
 
-    /// The same as a value.
+    /// All values that stand behind each other.
+    pub fn values(&self) -> Values<'_> {
+        Values { doc: self, next: 0, past: self.nodes.len() as u32 }
+    }
+
+    /// The same as [`root`](Self::root) as a value.
     pub fn value(&self) -> Val {
         self.root().value()
     }
@@ -144,48 +150,32 @@ impl<'d> At<'d> {
         }
     }
 
-    /// Writes it behind `out`, which may then be `limit` bytes long.
+    /// Writes it.
     ///
     /// # Errors
-    /// It would be longer.
-    pub fn write(self, out: &mut Vec<u8>, limit: usize) -> Result<(), Unwritable> {
-        self.write_with(&|_| None, out, limit)
+    /// It is too long.
+    pub fn write(self, out: &mut Writer<'_>) -> Result<(), Unwritable> {
+        match self.what() {
+            What::Null => out.put(b"null"),
+            What::Bool(true) => out.put(b"true"),
+            What::Bool(false) => out.put(b"false"),
+            What::Number(digits) => out.put(digits),
+            What::Text(text) if self.node.kind == Kind::Text => out.plain(text),
+            What::Text(text) => out.text(text),
+            What::List(items) => out.all(*b"[]", items, Self::write),
+            What::Map(entries) => out.all(*b"{}", entries, |(key, value), out| {
+                key.write_key(out)?;
+                value.write(out)
+            }),
+        }
     }
 
-    /// The same, with others for some texts; keys stay.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub fn write_with(
-        self,
-        other: &impl Fn(&[u8]) -> Option<String>,
-        out: &mut Vec<u8>,
-        limit: usize,
-    ) -> Result<(), Unwritable> {
-        match self.what() {
-            What::Null => out.extend_from_slice(b"null"),
-            What::Bool(true) => out.extend_from_slice(b"true"),
-            What::Bool(false) => out.extend_from_slice(b"false"),
-            What::Number(digits) => out.extend_from_slice(digits),
-            What::Text(text) => match other(text) {
-                Some(other) => json::put_text(other.as_bytes(), out)?,
-                None if self.node.kind == Kind::Text => {
-                    out.push(b'"');
-                    out.extend_from_slice(text);
-                    out.push(b'"');
-                }
-                None => json::put_text(text, out)?,
-            },
-            What::List(items) => {
-                json::put_all(out, *b"[]", items, |item, out| item.write_with(other, out, limit))?;
-            }
-            What::Map(entries) => json::put_all(out, *b"{}", entries, |(key, value), out| {
-                key.write(out, limit)?;
-                out.push(b':');
-                value.write_with(other, out, limit)
-            })?,
+    /// Writes a key, and the colon behind it.
+    pub(super) fn write_key(self, out: &mut Writer<'_>) -> Result<(), Unwritable> {
+        if let What::Text(text) = self.what() {
+            out.key(text)?;
         }
-        if limit < out.len() { Err(Unwritable::TooLong) } else { Ok(()) }
+        out.put(b":")
     }
 }
 

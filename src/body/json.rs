@@ -5,13 +5,12 @@
 //! one that would take more memory as a value than anybody means.
 
 use std::fmt;
-use std::io::Write;
 
-use jaq_json::Num;
 pub use jaq_json::{Map, Val};
 
 pub use super::doc::Doc;
 pub use super::reader::{read, read_all};
+pub use super::writer::Writer;
 
 /// Deeper than anybody nests in earnest. Everything that reads a value recurses.
 pub(super) const DEEPEST: usize = 100;
@@ -58,59 +57,8 @@ impl fmt::Display for Unreadable {
 /// # Errors
 /// What has no place in JSON, or in `limit`.
 pub fn write(value: &Val, limit: usize) -> Result<Vec<u8>, Unwritable> {
-    let mut out = Vec::new();
-    put(value, &mut out, limit, DEEPEST * 2)?;
-    if limit < out.len() { Err(Unwritable::TooLong) } else { Ok(out) }
-}
-
-fn put(value: &Val, out: &mut Vec<u8>, limit: usize, depth: usize) -> Result<(), Unwritable> {
-    // A value that shares its parts can be far longer written than it is large.
-    if limit < out.len() || depth == 0 {
-        return Err(Unwritable::TooLong);
-    }
-    match value {
-        Val::Null => out.extend_from_slice(b"null"),
-        Val::Bool(true) => out.extend_from_slice(b"true"),
-        Val::Bool(false) => out.extend_from_slice(b"false"),
-        Val::Num(Num::Float(float)) if !float.is_finite() => return Err(Unwritable::NoWord),
-        // Writing into a vector cannot fail.
-        Val::Num(number) => drop(write!(out, "{number}")),
-        Val::TStr(text) => put_text(text, out)?,
-        Val::BStr(_) => return Err(Unwritable::NoWord),
-        Val::Arr(items) => {
-            put_all(out, *b"[]", items.iter(), |item, out| put(item, out, limit, depth - 1))?;
-        }
-        Val::Obj(entries) => put_all(out, *b"{}", entries.iter(), |(key, value), out| {
-            let Val::TStr(key) = key else { return Err(Unwritable::NoWord) };
-            put_text(key, out)?;
-            out.push(b':');
-            put(value, out, limit, depth - 1)
-        })?,
-    }
-    Ok(())
-}
-
-/// Writes what stands between two brackets, with commas.
-pub(super) fn put_all<T>(
-    out: &mut Vec<u8>,
-    [open, close]: [u8; 2],
-    items: impl Iterator<Item = T>,
-    mut put: impl FnMut(T, &mut Vec<u8>) -> Result<(), Unwritable>,
-) -> Result<(), Unwritable> {
-    out.push(open);
-    for (index, item) in items.enumerate() {
-        if index != 0 {
-            out.push(b',');
-        }
-        put(item, out)?;
-    }
-    out.push(close);
-    Ok(())
-}
-
-pub(super) fn put_text(text: &[u8], out: &mut Vec<u8>) -> Result<(), Unwritable> {
-    let text = std::str::from_utf8(text).map_err(|_| Unwritable::NoWord)?;
-    serde_json::to_writer(out, text).map_err(|_| Unwritable::NoWord)
+    let mut out = Writer::new(limit);
+    out.value(value).map(|()| out.into_text())
 }
 
 #[cfg(test)]
@@ -121,9 +69,10 @@ mod tests {
 
     fn back(text: &str) -> Result<String, Unreadable> {
         let doc = read(&Bytes::copy_from_slice(text.as_bytes()))?;
-        let (mut out, value) = (Vec::new(), doc.value());
-        doc.root().write(&mut out, usize::MAX).unwrap();
-        assert_eq!(write(&value, usize::MAX).as_ref(), Ok(&out), "{text}");
+        let mut out = Writer::new(usize::MAX);
+        doc.root().write(&mut out).unwrap();
+        let out = out.into_text();
+        assert_eq!(write(&doc.value(), usize::MAX).as_ref(), Ok(&out), "{text}");
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -178,8 +127,8 @@ mod tests {
     #[test]
     fn a_value_that_json_cannot_say_is_not_written() {
         let check = |value: Val, expected| assert_eq!(write(&value, 100), Err(expected));
-        check(Val::Num(Num::Float(f64::NAN)), Unwritable::NoWord);
-        check(Val::Num(Num::Float(f64::INFINITY)), Unwritable::NoWord);
+        check(Val::Num(jaq_json::Num::Float(f64::NAN)), Unwritable::NoWord);
+        check(Val::Num(jaq_json::Num::Float(f64::INFINITY)), Unwritable::NoWord);
         check(Val::byte_str("x"), Unwritable::NoWord);
         check(Val::obj([(Val::Null, Val::Null)].into_iter().collect()), Unwritable::NoWord);
         check(Val::utf8_str("x".repeat(100)), Unwritable::TooLong);
@@ -190,7 +139,10 @@ mod tests {
     #[test]
     fn many_values_stand_behind_each_other() {
         let values = read_all(&Bytes::from_static(b"1\n{\"a\":2} [3]\n")).unwrap();
-        assert_eq!(values.len(), 3);
+        let written = values.values().map(|value| write(&value.value(), 9).unwrap());
+        assert_eq!(written.collect::<Vec<_>>().concat(), b"1{\"a\":2}[3]");
+        // So many values of two bytes each would take a hundred times that.
+        assert!(read_all(&"0\n".repeat(2_000_000).into()).is_err());
         assert!(read_all(&Bytes::from_static(b"1\n}")).is_err());
     }
 }

@@ -6,6 +6,7 @@ pub mod charset;
 pub mod doc;
 pub mod json;
 mod reader;
+mod writer;
 mod size;
 pub mod jq;
 pub mod form;

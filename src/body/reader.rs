@@ -26,30 +26,41 @@ const LONGEST_NUMBER: usize = 1000;
 /// # Errors
 /// What is wrong, and in which line and column.
 pub fn read(text: &Bytes) -> Result<Doc, Unreadable> {
-    let mut reader = Reader::new(text)?;
-    let next = reader.lexer.ws_peek();
-    reader.one(next).and_then(|doc| reader.end().map(|()| doc)).map_err(|fault| reader.say(fault))
+    read_as(text, |taker, lexer| {
+        taker.value(lexer.ws_peek().ok_or(Expect::Value)?, lexer)?;
+        lexer.ws_peek().map_or(Ok(()), |_| Err(Expect::Eof.into()))
+    })
 }
 
 /// Reads a text that is any number of values, one behind the other
 /// (NDJSON, JSON text sequences without separators).
 ///
 /// # Errors
-/// As [`read`]; none of the values is then given.
-pub fn read_all(text: &Bytes) -> Result<Vec<Doc>, Unreadable> {
-    let mut reader = Reader::new(text)?;
-    let mut docs = Vec::new();
-    while let next @ Some(_) = reader.lexer.ws_peek() {
-        docs.push(reader.one(next).map_err(|fault| reader.say(fault))?);
-    }
-    Ok(docs)
+/// As [`read`].
+pub fn read_all(text: &Bytes) -> Result<Doc, Unreadable> {
+    read_as(text, |taker, lexer| {
+        while let Some(next) = lexer.ws_peek() {
+            taker.value(next, lexer)?;
+        }
+        Ok(())
+    })
 }
 
-struct Reader<'t> {
+fn read_as<'t>(
     text: &'t Bytes,
-    lexer: SliceLexer<'t>,
-    /// About how much the values take in memory, once somebody makes such of them.
-    weight: usize,
+    read: impl FnOnce(&mut Taker<'t>, &mut SliceLexer<'t>) -> Result<(), Fault>,
+) -> Result<Doc, Unreadable> {
+    if u32::try_from(text.len()).is_err() {
+        return Err(Unreadable::new("it is too long"));
+    }
+    std::str::from_utf8(text)
+        .map_err(|error| Unreadable::new(format!("it is no UTF-8 from byte {} on", error.valid_up_to())))?;
+    let mut taker = Taker::new(text);
+    let mut lexer = SliceLexer::new(text);
+    match read(&mut taker, &mut lexer) {
+        Ok(()) => Ok(Doc { text: text.clone(), unescaped: taker.unescaped.into(), nodes: taker.nodes }),
+        Err(fault) => Err(taker.say(fault, &lexer)),
+    }
 }
 
 /// What is wrong.
@@ -69,40 +80,37 @@ impl<E: Into<hifijson::Error>> From<E> for Fault {
     }
 }
 
-impl<'t> Reader<'t> {
-    fn new(text: &'t Bytes) -> Result<Self, Unreadable> {
-        if u32::try_from(text.len()).is_err() {
-            return Err(Unreadable::new("it is too long"));
-        }
-        match std::str::from_utf8(text) {
-            Ok(_) => Ok(Self { text, lexer: SliceLexer::new(text), weight: 0 }),
-            Err(error) => {
-                Err(Unreadable::new(format!("it is no UTF-8 from byte {} on", error.valid_up_to())))
-            }
-        }
+/// What the parts of a value take, allocator's share and note included.
+mod weight {
+    pub const VALUE: usize = 32;
+    pub const TEXT: usize = 48;
+    pub const LIST: usize = 64;
+    pub const MAP: usize = 112;
+    pub const ENTRY: usize = 112;
+}
+
+/// Takes down where the values of one text stand.
+struct Taker<'t> {
+    text: &'t [u8],
+    depth: usize,
+    /// About how much the values take in memory, once somebody makes such of them.
+    weight: usize,
+    nodes: Vec<Node>,
+    unescaped: Vec<u8>,
+    /// The keys of the maps that are not at their end, and where each stands.
+    keys: Vec<(usize, Node)>,
+}
+
+impl<'t> Taker<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        let (nodes, unescaped, keys) = (Vec::new(), Vec::new(), Vec::new());
+        Self { text, depth: DEEPEST, weight: 0, nodes, unescaped, keys }
     }
 
-    fn one(&mut self, next: Option<u8>) -> Result<Doc, Fault> {
-        let mut taker = Taker {
-            text: self.text,
-            depth: DEEPEST,
-            weight: &mut self.weight,
-            nodes: Vec::new(),
-            unescaped: Vec::new(),
-            keys: Vec::new(),
-        };
-        taker.value(next.ok_or(Expect::Value)?, &mut self.lexer)?;
-        Ok(Doc { text: self.text.clone(), unescaped: taker.unescaped.into(), nodes: taker.nodes })
-    }
-
-    fn end(&mut self) -> Result<(), Fault> {
-        self.lexer.ws_peek().map_or(Ok(()), |_| Err(Expect::Eof.into()))
-    }
-
-    fn say(&self, fault: Fault) -> Unreadable {
+    fn say(&self, fault: Fault, lexer: &SliceLexer<'t>) -> Unreadable {
         let at = match &fault {
             Fault::TwiceTheKey(at) => *at,
-            _ => self.text.len() - self.lexer.as_slice().len(),
+            _ => self.here(lexer),
         };
         let before = self.text.get(..at).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -117,32 +125,10 @@ impl<'t> Reader<'t> {
         };
         Unreadable::new(format!("line {line}, column {column}: {what}"))
     }
-}
 
-/// What the parts of a value take, allocator's share included.
-mod weight {
-    pub const VALUE: usize = 16;
-    pub const TEXT: usize = 48;
-    pub const LIST: usize = 64;
-    pub const MAP: usize = 112;
-    pub const ENTRY: usize = 96;
-}
-
-/// Takes down where the values of one text stand.
-struct Taker<'t, 'w> {
-    text: &'t [u8],
-    depth: usize,
-    weight: &'w mut usize,
-    nodes: Vec<Node>,
-    unescaped: Vec<u8>,
-    /// The keys of the maps that are not at their end, and where each stands.
-    keys: Vec<(usize, Node)>,
-}
-
-impl<'t> Taker<'t, '_> {
     fn add(&mut self, bytes: usize) -> Result<(), Fault> {
-        *self.weight += bytes;
-        if HEAVIEST < *self.weight { Err(Fault::TooHeavy) } else { Ok(()) }
+        self.weight += bytes;
+        if HEAVIEST < self.weight { Err(Fault::TooHeavy) } else { Ok(()) }
     }
 
     /// Where in the text one is.

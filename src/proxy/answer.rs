@@ -3,6 +3,7 @@
 
 use super::validate::{faulty, unplaced};
 use crate::body::Doc;
+use crate::body::doc::At;
 use crate::body::schema::{Schema, Violation};
 use crate::wire::Problem;
 use crate::wire::problem::Kind;
@@ -16,7 +17,7 @@ const LONGEST_PLACE: usize = 100;
 ///
 /// # Errors
 /// `upstream_invalid`; its cause names places and keywords, and no values.
-pub async fn check(schema: &Schema, answer: &Doc) -> Result<(), Problem> {
+pub async fn check(schema: &Schema, answer: At<'_>) -> Result<(), Problem> {
     let detail = "the upstream's answer is not what this route promises";
     let violations = schema.validate(answer).await;
     let violations = violations.map_err(|why| unplaced(&why, Kind::UpstreamInvalid, detail))?;
@@ -26,7 +27,8 @@ pub async fn check(schema: &Schema, answer: &Doc) -> Result<(), Problem> {
     Err(Problem::new(Kind::UpstreamInvalid, detail).because(places(&violations)))
 }
 
-/// Leaves of an answer what the route's `response.schema` declares, as JSON.
+/// Leaves of an answer what the route's `response.schema` declares: JSON, each
+/// value on a line.
 ///
 /// # Errors
 /// `internal`, where the schema is no schema.
@@ -65,8 +67,8 @@ mod tests {
     async fn the_record_says_where_an_answer_does_not_fit_and_nobody_says_what_it_was() {
         let document = json!({ "required": ["id"], "properties": { "name": { "maxLength": 3 } } });
         let schema = Schema::new("", document, Arc::default());
-        assert!(check(&schema, &doc(r#"{"id":1,"name":"abc"}"#)).await.is_ok());
-        let problem = check(&schema, &doc(r#"{"name":"hidden"}"#)).await.unwrap_err();
+        assert!(check(&schema, doc(r#"{"id":1,"name":"abc"}"#).root()).await.is_ok());
+        let problem = check(&schema, doc(r#"{"name":"hidden"}"#).root()).await.unwrap_err();
         assert_eq!(problem.kind(), Kind::UpstreamInvalid);
         let cause = problem.cause().unwrap();
         assert!(cause.contains("/id (required)") && cause.contains("/name (maxLength)"), "{cause}");
@@ -77,17 +79,18 @@ mod tests {
     #[tokio::test]
     async fn many_places_are_counted() {
         let schema = Schema::new("", json!({ "items": { "type": "null" } }), Arc::default());
-        let problem = check(&schema, &doc("[1,2,3,4,5,6,7]")).await.unwrap_err();
+        let problem = check(&schema, doc("[1,2,3,4,5,6,7]").root()).await.unwrap_err();
         assert!(problem.cause().unwrap().ends_with("/4 (type) and 2 more"), "{:?}", problem.cause());
         let schema = Schema::new("", json!({ "additionalProperties": false }), Arc::default());
         let answer = doc(&format!("{{\"{}\":null}}", "é".repeat(1000)));
-        assert!(check(&schema, &answer).await.unwrap_err().cause().unwrap().chars().count() < 200);
+        assert!(check(&schema, answer.root()).await.unwrap_err().cause().unwrap().chars().count() < 200);
     }
 
     #[tokio::test]
     async fn a_schema_that_is_none_is_our_own_fault() {
         let schema = Schema::new("", json!({ "$ref": "#/nowhere" }), Arc::default());
-        for problem in [check(&schema, &Doc::null()).await.err(), project(&schema, &Doc::null()).err()] {
+        for problem in [check(&schema, Doc::null().root()).await.err(), project(&schema, &Doc::null()).err()]
+        {
             assert_eq!(problem.map(|problem| problem.kind()), Some(Kind::Internal));
         }
     }

@@ -84,7 +84,7 @@ impl Parameters {
         let all = Doc::of(&Val::obj(values.into_iter().collect()));
         let all =
             all.map_err(|why| Problem::new(Kind::QueryNotAllowed, format!("the query is not read: {why}")))?;
-        let violations = self.schema.validate(&all).await;
+        let violations = self.schema.validate(all.root()).await;
         let violations = violations.map_err(|why| self::unplaced(&why, Kind::QueryNotAllowed, unplaced))?;
         // One that was sent twice is not judged, and not missing either.
         let twice = errors.len();

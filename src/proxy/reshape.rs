@@ -15,7 +15,7 @@ use super::guard::{Clean, Leaks, too_large};
 use super::links::Links;
 use crate::body::charset;
 use crate::body::jq::{About, Failed, Program};
-use crate::body::json::{self, Doc, Unwritable, Val};
+use crate::body::json::{self, Doc, Unwritable, Val, Writer};
 use crate::body::media::MediaType;
 use crate::body::schema::Schema;
 use crate::wire::Problem;
@@ -212,71 +212,58 @@ impl Shaper<'_> {
     /// The body for a text of one value, or of many: then one a line. `None`:
     /// it fits, and stays as it is.
     async fn body(&self, text: &Bytes, lines: bool) -> Result<Option<Vec<u8>>, Problem> {
-        let mut docs = json::read_all(text).map_err(invalid)?;
-        for doc in &mut docs {
-            self.judge(doc).await?;
+        let mut doc = json::read_all(text).map_err(invalid)?;
+        if let Some(schema) = self.schema {
+            doc = self.judged(schema, doc).await?;
         }
         if !self.writes() {
             return Ok(None);
         }
-        let lines = lines || docs.len() != 1;
-        let mut texts = match self.program {
-            Some(program) => self.made(program, &docs, lines).await?,
-            None => docs.iter().map(|doc| self.led(doc)).collect::<Result<_, _>>()?,
+        let lead = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|url| self.links.lead(url));
+        let out = Writer::new(self.shape.max_bytes);
+        let mut out = if self.shape.rewrite_urls { out.swapping(&lead) } else { out };
+        let values = doc.values().count();
+        let made = match self.program {
+            Some(program) => self.made(program, &doc, &mut out).await?,
+            None => self.same(&doc, &mut out)?,
         };
-        let body = if lines {
-            texts.iter_mut().for_each(|text| text.push(b'\n'));
-            texts.concat()
-        } else {
-            texts.pop().unwrap_or_default()
-        };
-        if self.shape.max_bytes < body.len() {
-            Err(self.unwritten(Unwritable::TooLong))
-        } else {
-            Ok(Some(body))
-        }
-    }
-
-    /// Holds an answer against the schema; or leaves what the schema declares of it.
-    async fn judge(&self, doc: &mut Doc) -> Result<(), Problem> {
-        match self.schema {
-            None => Ok(()),
-            Some(schema) if self.shape.project => {
-                *doc = json::read(&answer::project(schema, doc)?.into()).map_err(invalid)?;
-                Ok(())
+        if !lines && values == 1 {
+            if made != 1 {
+                return Err(invalid(format_args!("the program gave {made} values")));
             }
-            Some(schema) => answer::check(schema, doc).await,
+            out.back_to(out.length() - 1);
         }
+        Ok(Some(out.into_text()))
     }
 
-    /// What the program makes of each text. That of one value must be one value.
-    async fn made(&self, program: &Program, docs: &[Doc], lines: bool) -> Result<Vec<Vec<u8>>, Problem> {
-        let made = program.write_all(docs, self.about.clone(), self.shape.max_bytes).await;
-        let made = made.map_err(|why| match why {
+    /// An answer that fits the schema; or what the schema declares of it.
+    async fn judged(&self, schema: &Schema, doc: Doc) -> Result<Doc, Problem> {
+        if self.shape.project {
+            return json::read_all(&answer::project(schema, &doc)?.into()).map_err(invalid);
+        }
+        for value in doc.values() {
+            answer::check(schema, value).await?;
+        }
+        Ok(doc)
+    }
+
+    async fn made(&self, program: &Program, doc: &Doc, out: &mut Writer<'_>) -> Result<usize, Problem> {
+        let made = program.write(doc, self.about.clone(), out).await;
+        made.map_err(|why| match why {
             Failed::Unwritable(why) => self.unwritten(why),
             why => failed(&why),
-        })?;
-        if let ([only], false) = (made.as_slice(), lines)
-            && only.len() != 1
-        {
-            return Err(invalid(format_args!("the program gave {} values", only.len())));
-        }
-        let texts = made.into_iter().flatten();
-        if !self.shape.rewrite_urls {
-            return Ok(texts.collect());
-        }
-        texts.map(|text| self.led(&json::read(&text.into()).map_err(invalid)?)).collect()
+        })
     }
 
-    /// The same as a text, its URLs led to us where a route of ours serves them.
-    fn led(&self, doc: &Doc) -> Result<Vec<u8>, Problem> {
-        let ours = |text: &[u8]| {
-            let url = std::str::from_utf8(text).ok().filter(|_| self.shape.rewrite_urls)?;
-            self.links.lead(url)
-        };
-        let mut out = Vec::new();
-        let written = doc.root().write_with(&ours, &mut out, self.shape.max_bytes);
-        written.map(|()| out).map_err(|why| self.unwritten(why))
+    /// Writes each value as it is.
+    fn same(&self, doc: &Doc, out: &mut Writer<'_>) -> Result<usize, Problem> {
+        let mut count = 0;
+        for value in doc.values() {
+            value.write(out).map_err(|why| self.unwritten(why))?;
+            out.end_line();
+            count += 1;
+        }
+        Ok(count)
     }
 
     fn unwritten(&self, why: Unwritable) -> Problem {
@@ -294,8 +281,12 @@ fn each_event(program: Arc<Program>, about: About) -> Reshape {
         let (program, about) = (Arc::clone(&program), about.clone());
         Box::pin(async move {
             let doc = json::read(&data).or_else(|_| Doc::of(&Val::utf8_str(data))).map_err(invalid)?;
-            let made = program.write(&doc, about, LONGEST_EVENT).await.map_err(|why| failed(&why))?;
-            Ok(made.into_iter().map(Bytes::from).collect())
+            let mut out = Writer::new(LONGEST_EVENT);
+            program.write(&doc, about, &mut out).await.map_err(|why| failed(&why))?;
+            // JSON has no line breaks but those between its values.
+            let lines = out.into_text();
+            let lines = lines.split_inclusive(|byte| *byte == b'\n');
+            Ok(lines.map(|line| Bytes::copy_from_slice(line.strip_suffix(b"\n").unwrap_or(line))).collect())
         })
     })
 }

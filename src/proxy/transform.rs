@@ -10,6 +10,7 @@ use super::route::Found;
 use super::validate::Valid;
 use crate::body::form;
 use crate::body::jq::{About, Failed, Program};
+use crate::body::json::{self, Writer};
 use crate::body::{Doc, Val};
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request};
@@ -77,11 +78,19 @@ impl Encode {
     async fn made(self, program: &Program, body: &Doc, about: About) -> Result<Vec<u8>, Problem> {
         match self {
             Self::Json => {
-                only(program.write(body, about, LONGEST_REQUEST).await.map_err(|failed| refused(&failed))?)
+                let mut out = Writer::new(LONGEST_REQUEST);
+                let count = program.write(body, about, &mut out).await.map_err(|why| refused(&why))?;
+                one_of(count)?;
+                // Without the end of its line.
+                out.back_to(out.length() - 1);
+                Ok(out.into_text())
             }
             Self::Form => {
-                let value = only(program.run(body.value(), about).await.map_err(|failed| refused(&failed))?)?;
-                form::write(&value, LONGEST_REQUEST).map_err(|why| refused(&Failed::Unwritable(why)))
+                let values = program.run(body.value(), about).await.map_err(|why| refused(&why))?;
+                one_of(values.len())?;
+                let mut written = values.iter().map(|value| form::write(value, LONGEST_REQUEST));
+                let written = written.next().unwrap_or(Ok(Vec::new()));
+                written.map_err(|why| refused(&Failed::Unwritable(why)))
             }
         }
     }
@@ -89,13 +98,12 @@ impl Encode {
     /// The same body in this encoding.
     fn same(self, body: &Doc) -> Result<Vec<u8>, Problem> {
         let written = match self {
-            Self::Json => {
-                let mut out = Vec::new();
-                body.root().write(&mut out, LONGEST_REQUEST).map(|()| out)
-            }
+            Self::Json => json::write(&body.value(), LONGEST_REQUEST),
             Self::Form => form::write(&body.value(), LONGEST_REQUEST),
         };
-        written.map_err(|why| refused(&Failed::Unwritable(why)))
+        written.map_err(|why| {
+            Problem::new(Kind::TransformFailed, UNUSABLE).because(format_args!("the body {why}"))
+        })
     }
 
     fn put(self, body: Vec<u8>, request: &mut Request) {
@@ -108,17 +116,13 @@ impl Encode {
     }
 }
 
-/// The one value that there must be.
-fn only<T>(values: Vec<T>) -> Result<T, Problem> {
-    let count = values.len();
-    let mut values = values.into_iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Ok(value),
-        _ => {
-            Err(Problem::new(Kind::TransformFailed, UNUSABLE)
-                .because(format!("the program gave {count} values")))
-        }
+/// There must be one value.
+fn one_of(count: usize) -> Result<(), Problem> {
+    if count == 1 {
+        return Ok(());
     }
+    Err(Problem::new(Kind::TransformFailed, UNUSABLE)
+        .because(format_args!("the program gave {count} values")))
 }
 
 const TOO_MUCH: &str = "this body takes too long to reshape";

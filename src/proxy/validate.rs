@@ -148,7 +148,7 @@ pub(super) fn too_long(limit: usize) -> Problem {
 /// `invalid_body`, with every place that does not fit, where they come to an end.
 pub async fn check_body(schema: &Schema, body: &Doc) -> Result<(), Problem> {
     let unplaced = "the body is not as this route takes it, and it takes too long to say where";
-    let violations = schema.validate(body).await;
+    let violations = schema.validate(body.root()).await;
     let violations = violations.map_err(|why| self::unplaced(&why, Kind::InvalidBody, unplaced))?;
     if violations.is_empty() {
         return Ok(());

@@ -157,6 +157,21 @@ def test_a_packed_bomb_from_the_upstream_is_refused(start, serve, coding, pack):
     assert peak_kib(world) < PEAK_KIB
 
 
+@pytest.mark.parametrize(("kind", "body"), [
+    ("application/x-ndjson", b"0\n" * 1_000_000), ("application/json", b"[" + b"{}," * 300_000 + b"0]"),
+    ("application/json", b"[" + b"1," * 1_000_000 + b"1]")])
+def test_many_small_values_from_the_upstream_take_bounded_memory(start, serve, kind, body):
+    many = answer(body, "200 OK", [("content-type", kind)])
+    world = start(to=serve(says(many)), driver=RuntimeApi,
+                  routes={"GET /x": route("/", response={"transform": "{a: .}", "rewrite_urls": True})})
+    got = world.get("/x")
+    assert got.status in {200, 502}
+    assert got.status == 200 or got.record["code"] in {"upstream_invalid", "response_too_large"}
+    print(f"{kind}: {got.status}, {got.record['duration_ms']} ms, {peak_kib(world)} KiB")
+    assert peak_kib(world) < PEAK_KIB
+    assert world.get("/x").status == got.status
+
+
 def peak_kib(world):
     """The most memory that the function took so far; None where it is gone."""
     try:

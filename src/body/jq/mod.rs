@@ -21,8 +21,8 @@ use std::sync::{Arc, OnceLock};
 use jaq_core::{Ctx, Vars, unwrap_valr};
 
 use super::apart::{self, Lost};
-use super::doc::Doc;
-use super::json::{self, Unwritable, Val};
+use super::doc::{At, Doc};
+use super::json::{Unwritable, Val, Writer};
 use super::size;
 use compile::Compiled;
 use cost::Cost;
@@ -172,49 +172,40 @@ impl Program {
         apart::run(work).await.unwrap_or_else(|lost| Err(lost.into()))
     }
 
-    /// What it makes of an input, as JSON.
+    /// Writes what it makes of each value of a document, one a line, and says how
+    /// many these are. All are made within the time and the memory of one.
     ///
     /// # Errors
-    /// As [`run`](Self::run); and what has no place in JSON, or in `limit` bytes.
-    pub async fn write(&self, input: &Doc, about: About, limit: usize) -> Result<Vec<Vec<u8>>, Failed> {
-        let made = self.write_all(std::slice::from_ref(input), about, limit).await?;
-        Ok(made.into_iter().flatten().collect())
-    }
-
-    /// What it makes of each of several inputs, as JSON of `limit` bytes together.
-    ///
-    /// # Errors
-    /// As [`write`](Self::write).
-    pub async fn write_all(
-        &self,
-        inputs: &[Doc],
-        about: About,
-        limit: usize,
-    ) -> Result<Vec<Vec<Vec<u8>>>, Failed> {
+    /// As [`run`](Self::run); and what has no place in JSON, or in `out`.
+    pub async fn write(&self, input: &Doc, about: About, out: &mut Writer<'_>) -> Result<usize, Failed> {
         let compiled = self.compiled().map_err(Failed::Mistaken)?;
-        if let Some(made) = compiled.straight.as_ref().and_then(|program| written(program, inputs, limit)) {
-            return Ok(made);
+        if let Some(count) = compiled.straight.as_ref().and_then(|program| written(program, input, out)) {
+            return Ok(count);
         }
-        let mut room = limit;
-        let mut write = |value: &Val| {
-            let text = json::write(value, room).map_err(Failed::Unwritable)?;
-            room -= text.len();
-            Ok(text)
-        };
-        let made = self.run_all(inputs.iter().map(Doc::value).collect(), about).await?;
-        made.iter().map(|values| values.iter().map(&mut write).collect()).collect()
+        let made = self.run_all(input.values().map(At::value).collect(), about).await?;
+        let mut count = 0;
+        for value in made.iter().flatten() {
+            out.value(value).map_err(Failed::Unwritable)?;
+            out.end_line();
+            count += 1;
+        }
+        Ok(count)
     }
 }
 
-/// What a program that goes straight makes of each input; `None`: it does not.
-fn written(program: &Straight, inputs: &[Doc], limit: usize) -> Option<Vec<Vec<Vec<u8>>>> {
-    let mut room = limit;
-    let write = |input: &Doc| {
-        let text = program.write(input, room)?;
-        room -= text.len();
-        Some(vec![text])
-    };
-    inputs.iter().map(write).collect()
+/// Writes what a program that goes straight makes of each value. `None`: it
+/// does not, and nothing is written.
+fn written(program: &Straight, input: &Doc, out: &mut Writer<'_>) -> Option<usize> {
+    let (before, mut count) = (out.length(), 0);
+    for value in input.values() {
+        if program.write(value, out).is_none() {
+            out.back_to(before);
+            return None;
+        }
+        out.end_line();
+        count += 1;
+    }
+    Some(count)
 }
 
 /// A value that is nested deeper than the stack of others reaches could not

@@ -8,8 +8,8 @@ use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Term};
 use jaq_core::path::{Opt, Part};
 
-use crate::body::doc::{At, Doc, What};
-use crate::body::json;
+use crate::body::doc::{At, What};
+use crate::body::json::{self, Unwritable, Val, Writer};
 
 /// A program deeper than that is left to the engine, which says what is too deep.
 const DEEPEST: usize = 50;
@@ -21,8 +21,10 @@ pub struct Straight(One);
 enum One {
     /// `.`, `.a.b`, `.[0]`
     Picked(Vec<Step>),
-    /// `"a"`, `1`, `null`; as JSON.
+    /// `1`, `null`; as JSON.
     Literal(Vec<u8>),
+    /// `"a"`
+    Text(String),
     /// `{a, b: .c}`; each key as JSON.
     Map(Vec<(Vec<u8>, One)>),
     /// `[.a, .b]`, `map(.a)`
@@ -57,64 +59,36 @@ impl Straight {
         one(program, DEEPEST).map(Self)
     }
 
-    /// What it makes of an input, in JSON; `None`: ask the engine. So is what
-    /// would be longer than `limit` bytes.
-    pub fn write(&self, input: &Doc, limit: usize) -> Option<Vec<u8>> {
-        let mut out = Out { text: Vec::new(), limit };
-        self.0.write(Some(input.root()), &mut out)?;
-        Some(out.text)
-    }
-}
-
-struct Out {
-    text: Vec<u8>,
-    limit: usize,
-}
-
-impl Out {
-    fn put(&mut self, text: &[u8]) -> Option<()> {
-        self.text.extend_from_slice(text);
-        (self.text.len() <= self.limit).then_some(())
-    }
-
-    fn copy(&mut self, place: Place<'_>) -> Option<()> {
-        match place {
-            None => self.put(b"null"),
-            Some(at) => at.write(&mut self.text, self.limit).ok(),
-        }
-    }
-
-    /// A comma, but for the first that stands behind a bracket.
-    fn next(&mut self, first: usize) -> Option<()> {
-        if self.text.len() == first { Some(()) } else { self.put(b",") }
+    /// Writes what it makes of an input; `None`: ask the engine. So is what would
+    /// be too long.
+    pub fn write(&self, input: At<'_>, out: &mut Writer<'_>) -> Option<()> {
+        self.0.write(Some(input), out)
     }
 }
 
 impl One {
-    fn write(&self, at: Place<'_>, out: &mut Out) -> Option<()> {
+    fn write(&self, at: Place<'_>, out: &mut Writer<'_>) -> Option<()> {
         match self {
-            Self::Picked(steps) => out.copy(walk(at, steps)?),
-            Self::Literal(text) => out.put(text),
+            Self::Picked(steps) => copy(walk(at, steps)?, out),
+            Self::Literal(json) => out.put(json).ok(),
+            Self::Text(text) => out.text(text.as_bytes()).ok(),
             Self::Map(entries) => {
-                out.put(b"{")?;
-                let first = out.text.len();
-                for (key, value) in entries {
-                    out.next(first)?;
+                let put = |(key, value): &(Vec<u8>, Self), out: &mut Writer<'_>| {
                     out.put(key)?;
                     out.put(b":")?;
-                    value.write(at, out)?;
-                }
-                out.put(b"}")
+                    value.write(at, out).ok_or(STRAY)
+                };
+                out.all(*b"{}", entries.iter(), put).ok()
             }
             Self::List(parts) => {
-                out.put(b"[")?;
-                let first = out.text.len();
+                out.put(b"[").ok()?;
+                let first = out.length();
                 parts.iter().try_for_each(|part| part.write(at, out, first))?;
-                out.put(b"]")
+                out.put(b"]").ok()
             }
             Self::Within(steps, inner) => inner.write(walk(at, steps)?, out),
             Self::Else(steps, other) => match walk(at, steps)? {
-                Some(at) if !matches!(at.what(), What::Null | What::Bool(false)) => out.copy(Some(at)),
+                Some(at) if !matches!(at.what(), What::Null | What::Bool(false)) => copy(Some(at), out),
                 _ => other.write(at, out),
             },
         }
@@ -122,10 +96,13 @@ impl One {
 }
 
 impl Many {
-    fn write(&self, at: Place<'_>, out: &mut Out, first: usize) -> Option<()> {
+    /// `first`: where the list begins.
+    fn write(&self, at: Place<'_>, out: &mut Writer<'_>, first: usize) -> Option<()> {
         match self {
             Self::One(one) => {
-                out.next(first)?;
+                if out.length() != first {
+                    out.put(b",").ok()?;
+                }
                 one.write(at, out)
             }
             Self::Each(steps, inner) => match walk(at, steps)??.what() {
@@ -136,6 +113,16 @@ impl Many {
                 _ => None,
             },
         }
+    }
+}
+
+/// Any error will do: the engine says what is wrong.
+const STRAY: Unwritable = Unwritable::NoWord;
+
+fn copy(place: Place<'_>, out: &mut Writer<'_>) -> Option<()> {
+    match place {
+        None => out.put(b"null").ok(),
+        Some(at) => at.write(out).ok(),
     }
 }
 
@@ -168,7 +155,7 @@ fn one(term: &Term<&str>, depth: usize) -> Option<One> {
             Some(One::Literal(word.as_bytes().to_vec()))
         }
         Term::Num(digits) => whole(digits).map(|_| One::Literal(digits.as_bytes().to_vec())),
-        Term::Str(None, _) => literal(term).and_then(|text| quoted(&text)).map(One::Literal),
+        Term::Str(None, _) => literal(term).map(One::Text),
         Term::Obj(entries) => map(entries, depth),
         Term::Arr(None) => Some(One::List(Vec::new())),
         Term::Arr(Some(inner)) => list(inner, depth),
@@ -222,7 +209,7 @@ fn map(entries: &[(Term<&str>, Option<Term<&str>>)], depth: usize) -> Option<One
     let mut made: Vec<(Vec<u8>, One)> = Vec::new();
     for (key, value) in entries {
         let name = literal(key)?;
-        let key = quoted(&name)?;
+        let key = json::write(&Val::utf8_str(name.clone()), usize::MAX).ok()?;
         if made.iter().any(|(known, _)| *known == key) {
             return None;
         }
@@ -295,9 +282,4 @@ fn literal(term: &Term<&str>) -> Option<String> {
         }
     }
     Some(text)
-}
-
-fn quoted(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    json::put_text(text.as_bytes(), &mut out).ok().map(|()| out)
 }

@@ -36,10 +36,11 @@ pub fn copy(value: At<'_>, sight: &Sight, left: &mut usize) -> Option<Value> {
         }
         What::List(items) => items.map(|item| copy(item, sight.items(), left)).collect::<Option<_>>()?,
         What::Map(entries) => {
-            take(NODE)?;
+            let count = entries.clone().count();
+            take(if count == 0 { 0 } else { NODE * (1 + count / 6) })?;
             let entries = entries.map(|(key, value)| {
                 let name = name(key);
-                *left = left.checked_sub(NODE / 6 + name.len())?;
+                *left = left.checked_sub(name.len())?;
                 let value = copy(value, sight.field(&name), left)?;
                 Some((name, value))
             });

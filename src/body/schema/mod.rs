@@ -26,6 +26,8 @@ use serde_json::Value;
 
 use super::apart::{self, Lost};
 use crate::body::Doc;
+use crate::body::doc::At;
+use crate::body::json::Writer;
 
 pub use refs::{Reference, Target, escaped, references};
 pub use words::Violation;
@@ -148,10 +150,10 @@ impl Schema {
     ///
     /// # Errors
     /// It does not fit, or nobody can know, and there are no places.
-    pub async fn validate(&self, body: &Doc) -> Result<Vec<Violation>, Unplaced> {
+    pub async fn validate(&self, body: At<'_>) -> Result<Vec<Violation>, Unplaced> {
         let validator = Arc::clone(self.validator().map_err(Unplaced::Faulty)?);
         let sight = self.sight.get_or_init(|| Sight::of(&self.document));
-        let Some(copy) = copy::copy(body.root(), sight, &mut { copy::HEAVIEST }) else {
+        let Some(copy) = copy::copy(body, sight, &mut { copy::HEAVIEST }) else {
             let (pointer, keyword) = (String::new(), String::new());
             return Ok(vec![Violation { pointer, keyword, detail: "holds too many values".to_owned() }]);
         };
@@ -167,14 +169,20 @@ impl Schema {
         }
     }
 
-    /// What the schema declares of a body, as JSON: all other fields are left
-    /// out. Where it declares nothing of an object, nothing of that is left.
+    /// What the schema declares of each value, one a line: all other fields are
+    /// left out. Where it declares nothing of an object, nothing of that is left.
     ///
     /// # Errors
     /// The schema itself is faulty.
     pub fn project(&self, body: &Doc) -> Result<Vec<u8>, Fault> {
-        // What was read as JSON can be written as such.
-        Ok(self.projection()?.of(body).unwrap_or_default())
+        let projection = self.projection()?;
+        let mut out = Writer::new(usize::MAX);
+        for value in body.values() {
+            // What was read as JSON can be written as such.
+            projection.write(value, &mut out).ok();
+            out.end_line();
+        }
+        Ok(out.into_text())
     }
 
     fn validator(&self) -> Result<&Arc<Validator>, Fault> {

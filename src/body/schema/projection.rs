@@ -10,8 +10,8 @@ use std::collections::{BTreeSet, HashMap};
 use jsonschema::{Draft, ReferencingError, Registry, Validator, uri};
 use serde_json::{Map, Value};
 
-use crate::body::doc::{At, Doc, What};
-use crate::body::json::{Unwritable, put_all};
+use crate::body::doc::{At, What};
+use crate::body::json::{Unwritable, Writer};
 
 /// A schema's declarations, its references followed.
 pub struct Projection(Vec<Shape>);
@@ -38,32 +38,30 @@ impl Projection {
         Ok(Self(reading.shapes))
     }
 
-    /// What is declared of a body, as JSON. Scalars and lists stay; of objects,
-    /// the declared fields do.
-    pub fn of(&self, body: &Doc) -> Result<Vec<u8>, Unwritable> {
-        let mut out = Vec::new();
-        self.keep(body.root(), &self.together([0]), &mut out).map(|()| out)
+    /// What is declared of a value is written. Scalars and lists stay; of
+    /// objects, the declared fields do.
+    pub fn write(&self, value: At<'_>, out: &mut Writer<'_>) -> Result<(), Unwritable> {
+        self.keep(value, &self.together([0]), out)
     }
 
     /// Each call goes one level down the value, so it ends with the value,
     /// whatever circles the schema goes in.
-    fn keep(&self, value: At<'_>, shapes: &BTreeSet<usize>, out: &mut Vec<u8>) -> Result<(), Unwritable> {
+    fn keep(&self, value: At<'_>, shapes: &BTreeSet<usize>, out: &mut Writer<'_>) -> Result<(), Unwritable> {
         match value.what() {
             What::Map(entries) => {
                 let declared = entries.filter_map(|(key, value)| {
                     let inner = self.field(key, shapes);
                     (!inner.is_empty()).then_some((key, value, inner))
                 });
-                put_all(out, *b"{}", declared, |(key, value, inner), out| {
-                    key.write(out, usize::MAX)?;
-                    out.push(b':');
+                out.all(*b"{}", declared, |(key, value, inner), out| {
+                    key.write_key(out)?;
                     self.keep(value, &inner, out)
                 })
             }
-            What::List(items) => put_all(out, *b"[]", items.enumerate(), |(index, item), out| {
+            What::List(items) => out.all(*b"[]", items.enumerate(), |(index, item), out| {
                 self.keep(item, &self.item(index, shapes), out)
             }),
-            _ => value.write(out, usize::MAX),
+            _ => value.write(out),
         }
     }
 

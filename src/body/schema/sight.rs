@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// Keywords that look at a value itself: at its type, at a text, at a number,
 /// at how many items or which keys it has. They judge nothing that it holds.
-const ITSELF: [&str; 28] = [
+const ITSELF: [&str; 31] = [
     "$comment",
     "$defs",
     "$schema",
@@ -20,6 +20,7 @@ const ITSELF: [&str; 28] = [
     "dependentRequired",
     "deprecated",
     "description",
+    "example",
     "examples",
     "exclusiveMaximum",
     "exclusiveMinimum",
@@ -33,11 +34,13 @@ const ITSELF: [&str; 28] = [
     "minLength",
     "minProperties",
     "multipleOf",
+    "nullable",
     "pattern",
     "readOnly",
     "required",
     "title",
     "type",
+    "writeOnly",
 ];
 
 /// How far a schema looks into a value.

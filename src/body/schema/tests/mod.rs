@@ -28,7 +28,7 @@ fn with_files(document: Value, files: Value) -> Schema {
 /// What a schema says of a body, waited for.
 fn ask(schema: &Schema, body: &Doc) -> Result<Vec<Violation>, Unplaced> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(schema.validate(body))
+    runtime.block_on(schema.validate(body.root()))
 }
 
 /// The same of a body whose judgement ends. The memory of tests that run
