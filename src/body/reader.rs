@@ -40,6 +40,7 @@ pub fn read(text: &Bytes) -> Result<Doc, Unreadable> {
 pub fn read_all(text: &Bytes) -> Result<Doc, Unreadable> {
     read_as(text, |taker, lexer| {
         while let Some(next) = lexer.ws_peek() {
+            taker.add(weight::LINE)?;
             taker.value(next, lexer)?;
         }
         Ok(())
@@ -87,6 +88,8 @@ mod weight {
     pub const LIST: usize = 64;
     pub const MAP: usize = 112;
     pub const ENTRY: usize = 112;
+    /// What programs make of each is kept until all of it is written.
+    pub const LINE: usize = 96;
 }
 
 /// Takes down where the values of one text stand.

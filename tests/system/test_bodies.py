@@ -88,7 +88,8 @@ def direct(httpbin, path):
 
 # --- bombs ---
 
-SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}, "additionalProperties": True}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"},
+                                          "b": {"items": {"properties": {"a": {"type": "integer"}}}}}}
 BOMBS = {
     "deep JSON": ("/json", JSON, b"[" * 500_000, 400),
     "deep JSON in an object": ("/json", JSON, b'{"a":' * 150_000 + b"1" + b"}" * 150_000, 400),
@@ -158,12 +159,14 @@ def test_a_packed_bomb_from_the_upstream_is_refused(start, serve, coding, pack):
 
 
 @pytest.mark.parametrize(("kind", "body"), [
-    ("application/x-ndjson", b"0\n" * 1_000_000), ("application/json", b"[" + b"{}," * 300_000 + b"0]"),
+    ("application/x-ndjson", b"0\n" * 1_000_000), ("application/x-ndjson", b"0\n" * 300_000),
+    ("application/x-ndjson", b"\"longer than that\"\n" * 200_000), ("application/json", b"[" + b"{}," * 300_000 + b"0]"),
     ("application/json", b"[" + b"1," * 1_000_000 + b"1]")])
-def test_many_small_values_from_the_upstream_take_bounded_memory(start, serve, kind, body):
+@pytest.mark.parametrize("program", ["{a: .}", "{a: [., .]}", "{a: tojson}"])
+def test_many_small_values_from_the_upstream_take_bounded_memory(start, serve, program, kind, body):
     many = answer(body, "200 OK", [("content-type", kind)])
     world = start(to=serve(says(many)), driver=RuntimeApi,
-                  routes={"GET /x": route("/", response={"transform": "{a: .}", "rewrite_urls": True})})
+                  routes={"GET /x": route("/", response={"transform": program, "rewrite_urls": True})})
     got = world.get("/x")
     assert got.status in {200, 502}
     assert got.status == 200 or got.record["code"] in {"upstream_invalid", "response_too_large"}

@@ -179,8 +179,12 @@ impl Program {
     /// As [`run`](Self::run); and what has no place in JSON, or in `out`.
     pub async fn write(&self, input: &Doc, about: About, out: &mut Writer<'_>) -> Result<usize, Failed> {
         let compiled = self.compiled().map_err(Failed::Mistaken)?;
-        if let Some(count) = compiled.straight.as_ref().and_then(|program| written(program, input, out)) {
-            return Ok(count);
+        if let Some(program) = &compiled.straight {
+            let before = out.length();
+            match written(program, input, out) {
+                Err(Unwritable::NoWord) => out.back_to(before),
+                outcome => return outcome.map_err(Failed::Unwritable),
+            }
         }
         let made = self.run_all(input.values().map(At::value).collect(), about).await?;
         let mut count = 0;
@@ -193,19 +197,15 @@ impl Program {
     }
 }
 
-/// Writes what a program that goes straight makes of each value. `None`: it
-/// does not, and nothing is written.
-fn written(program: &Straight, input: &Doc, out: &mut Writer<'_>) -> Option<usize> {
-    let (before, mut count) = (out.length(), 0);
+/// Writes what a program that goes straight makes of each value.
+fn written(program: &Straight, input: &Doc, out: &mut Writer<'_>) -> Result<usize, Unwritable> {
+    let mut count = 0;
     for value in input.values() {
-        if program.write(value, out).is_none() {
-            out.back_to(before);
-            return None;
-        }
+        program.write(value, out)?;
         out.end_line();
         count += 1;
     }
-    Some(count)
+    Ok(count)
 }
 
 /// A value that is nested deeper than the stack of others reaches could not

@@ -59,36 +59,35 @@ impl Straight {
         one(program, DEEPEST).map(Self)
     }
 
-    /// Writes what it makes of an input; `None`: ask the engine. So is what would
-    /// be too long.
-    pub fn write(&self, input: At<'_>, out: &mut Writer<'_>) -> Option<()> {
+    /// Writes what it makes of an input.
+    ///
+    /// # Errors
+    /// It is too long; or `NoWord`: ask the engine.
+    pub fn write(&self, input: At<'_>, out: &mut Writer<'_>) -> Result<(), Unwritable> {
         self.0.write(Some(input), out)
     }
 }
 
 impl One {
-    fn write(&self, at: Place<'_>, out: &mut Writer<'_>) -> Option<()> {
+    fn write(&self, at: Place<'_>, out: &mut Writer<'_>) -> Result<(), Unwritable> {
         match self {
             Self::Picked(steps) => copy(walk(at, steps)?, out),
-            Self::Literal(json) => out.put(json).ok(),
-            Self::Text(text) => out.text(text.as_bytes()).ok(),
-            Self::Map(entries) => {
-                let put = |(key, value): &(Vec<u8>, Self), out: &mut Writer<'_>| {
-                    out.put(key)?;
-                    out.put(b":")?;
-                    value.write(at, out).ok_or(STRAY)
-                };
-                out.all(*b"{}", entries.iter(), put).ok()
-            }
+            Self::Literal(json) => out.put(json),
+            Self::Text(text) => out.text(text.as_bytes()),
+            Self::Map(entries) => out.all(*b"{}", entries.iter(), |(key, value), out| {
+                out.put(key)?;
+                out.put(b":")?;
+                value.write(at, out)
+            }),
             Self::List(parts) => {
-                out.put(b"[").ok()?;
+                out.put(b"[")?;
                 let first = out.length();
                 parts.iter().try_for_each(|part| part.write(at, out, first))?;
-                out.put(b"]").ok()
+                out.put(b"]")
             }
             Self::Within(steps, inner) => inner.write(walk(at, steps)?, out),
             Self::Else(steps, other) => match walk(at, steps)? {
-                Some(at) if !matches!(at.what(), What::Null | What::Bool(false)) => copy(Some(at), out),
+                Some(at) if !matches!(at.what(), What::Null | What::Bool(false)) => at.write(out),
                 _ => other.write(at, out),
             },
         }
@@ -97,51 +96,48 @@ impl One {
 
 impl Many {
     /// `first`: where the list begins.
-    fn write(&self, at: Place<'_>, out: &mut Writer<'_>, first: usize) -> Option<()> {
+    fn write(&self, at: Place<'_>, out: &mut Writer<'_>, first: usize) -> Result<(), Unwritable> {
         match self {
             Self::One(one) => {
                 if out.length() != first {
-                    out.put(b",").ok()?;
+                    out.put(b",")?;
                 }
                 one.write(at, out)
             }
-            Self::Each(steps, inner) => match walk(at, steps)??.what() {
-                What::List(mut items) => items.try_for_each(|item| inner.write(Some(item), out, first)),
-                What::Map(mut entries) => {
+            Self::Each(steps, inner) => match walk(at, steps)?.map(At::what) {
+                Some(What::List(mut items)) => items.try_for_each(|item| inner.write(Some(item), out, first)),
+                Some(What::Map(mut entries)) => {
                     entries.try_for_each(|(_, value)| inner.write(Some(value), out, first))
                 }
-                _ => None,
+                _ => Err(STRAY),
             },
         }
     }
 }
 
-/// Any error will do: the engine says what is wrong.
+/// The engine knows what is wrong, or what comes of it.
 const STRAY: Unwritable = Unwritable::NoWord;
 
-fn copy(place: Place<'_>, out: &mut Writer<'_>) -> Option<()> {
+fn copy(place: Place<'_>, out: &mut Writer<'_>) -> Result<(), Unwritable> {
     match place {
-        None => out.put(b"null").ok(),
-        Some(at) => at.write(out).ok(),
+        None => out.put(b"null"),
+        Some(at) => at.write(out),
     }
 }
 
-/// Where a path leads; `None` where it leads to an error.
-fn walk<'d>(at: Place<'d>, steps: &[Step]) -> Option<Place<'d>> {
+/// Where a path leads, if not to an error.
+fn walk<'d>(at: Place<'d>, steps: &[Step]) -> Result<Place<'d>, Unwritable> {
     steps.iter().try_fold(at, |at, step| match (at.map(At::what), step) {
-        (None | Some(What::Null), _) => Some(None),
-        (Some(What::Map(entries)), Step::Field(name)) => Some(entries.get(name)),
+        (None | Some(What::Null), _) => Ok(None),
+        (Some(What::Map(entries)), Step::Field(name)) => Ok(entries.get(name)),
         (Some(What::List(mut items)), Step::Item(index)) => {
             let index = match usize::try_from(*index) {
-                Ok(index) => index,
-                Err(_) => match items.clone().count().checked_sub(index.unsigned_abs()) {
-                    Some(index) => index,
-                    None => return Some(None),
-                },
+                Ok(index) => Some(index),
+                Err(_) => items.clone().count().checked_sub(index.unsigned_abs()),
             };
-            Some(items.nth(index))
+            Ok(index.and_then(|index| items.nth(index)))
         }
-        _ => None,
+        _ => Err(STRAY),
     })
 }
 

@@ -15,7 +15,7 @@ async fn both(text: &str, input: &str) -> (Option<Option<String>>, Option<String
     let written = straight.map(|straight| {
         let mut out = Writer::new(1 << 20);
         let written = straight.write(input.root(), &mut out);
-        written.map(|()| String::from_utf8(out.into_text()).unwrap())
+        written.ok().map(|()| String::from_utf8(out.into_text()).unwrap())
     });
     let values = program.run(input.value(), about()).await.ok();
     let only = values.filter(|values| values.len() == 1).and_then(|mut values| values.pop());
