@@ -44,6 +44,11 @@ pub fn begin(stop: Arc<AtomicBool>) {
     RUN.with(|run| drop(run.set(Run { base: here(), stop })));
 }
 
+/// Whether nobody waits any more for the program that this thread was made for.
+pub fn is_over() -> bool {
+    RUN.with(|run| run.get().is_some_and(|run| run.stop.load(Ordering::Relaxed)))
+}
+
 /// About where the stack is now.
 fn here() -> usize {
     let mark = 0_u8;

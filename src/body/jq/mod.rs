@@ -225,7 +225,8 @@ const SMALL: usize = 32 << 10;
 
 impl Compiled {
     fn run_all(&self, inputs: Vec<Val>, about: &About) -> Result<Vec<Vec<Val>>, Failed> {
-        inputs.into_iter().map(|input| self.run(input, about)).collect()
+        let run = |input| if careful::is_over() { Err(Failed::Excessive) } else { self.run(input, about) };
+        inputs.into_iter().map(run).collect()
     }
 
     fn run(&self, input: Val, about: &About) -> Result<Vec<Val>, Failed> {
