@@ -106,8 +106,9 @@ struct Taker<'t> {
 
 impl<'t> Taker<'t> {
     fn new(text: &'t [u8]) -> Self {
-        let (nodes, unescaped, keys) = (Vec::new(), Vec::new(), Vec::new());
-        Self { text, depth: DEEPEST, weight: 0, nodes, unescaped, keys }
+        // Few texts have more values than one in eight bytes.
+        let nodes = Vec::with_capacity(text.len() / 8 + 1);
+        Self { text, depth: DEEPEST, weight: 0, nodes, unescaped: Vec::new(), keys: Vec::new() }
     }
 
     fn say(&self, fault: Fault, lexer: &SliceLexer<'t>) -> Unreadable {
