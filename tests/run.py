@@ -30,6 +30,7 @@ VENV = ROOT / "target" / "venv"  # where the Makefile looks for it
 REPORTS = ROOT / "target" / "reports"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 BROWSER = ROOT / "tests" / "browser"
+OIDC = ROOT / "tests" / "system" / "oidc"
 BOOTSTRAP = TARGET / "lambda" / "proxy" / "bootstrap"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -124,15 +125,13 @@ def system_tests():
     # A copy: `sam build` puts a new one in the place of the one that is running.
     REPORTS.mkdir(parents=True, exist_ok=True)
     running = shutil.copy(BOOTSTRAP, REPORTS / "bootstrap")
+    node_packages(OIDC)
     return pytest("system", COUNTERSIGN_BOOTSTRAP=str(running))
 
 
 def browser_tests():
     chromium = find_chromium()
-    if not (BROWSER / "node_modules").exists() or changed(BROWSER / "package-lock.json"):
-        if run(["npm", "ci", "--no-audit", "--no-fund"], cwd=BROWSER).code:
-            raise Failed("npm ci failed")
-        changed(BROWSER / "package-lock.json", remember=True)
+    node_packages(BROWSER)
     with Demo() as demo:
         places = demo.wait_until_ready()
         return node_tests({**places, "CHROMIUM": chromium})
@@ -234,6 +233,14 @@ def find_chromium():
     return found
 
 
+def node_packages(folder):
+    """What a folder's `package-lock.json` pins."""
+    if not (folder / "node_modules").exists() or changed(folder / "package-lock.json"):
+        if run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder).code:
+            raise Failed("npm ci failed")
+        changed(folder / "package-lock.json", remember=True)
+
+
 def in_venv(name):
     path = VENV / "bin" / name
     if not path.exists():
@@ -249,7 +256,7 @@ def fresh(report):
 
 def changed(file, remember=False):
     """Whether a file is another one than when it was last remembered."""
-    stamp = REPORTS / f"{file.name}.sha256"
+    stamp = REPORTS / f"{file.parent.name}-{file.name}.sha256"
     now = hashlib.sha256(file.read_bytes()).hexdigest()
     if remember:
         stamp.write_text(now)

@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), String> {
     // It lives as long as the process.
-    let proxy: &'static Proxy = Box::leak(Box::new(config::start(Env::read(variable)?).await?));
+    let proxy: &'static Proxy = Box::leak(Box::new(config::start(Env::read(variable)?, now()).await?));
     // Boxed, both: the runtime moves them through a dozen layers.
     let service = service_fn(move |event| Box::pin(answer(proxy, event)));
     let whole = MapFutureLayer::new(move |answering| Box::pin(invocation(proxy, answering)));
@@ -55,6 +55,7 @@ async fn invocation(proxy: &Proxy, answering: impl Future<Output = Result<(), Er
     let done = match done {
         Ok(()) => {
             proxy.passages.settle().await;
+            proxy.readings.settle().await;
             Ok(())
         }
         Err(_) if proxy.passages.end().await => Ok(()),

@@ -11,7 +11,7 @@ use super::schema;
 const HEAD: &str = "\
 # Reference of `countersign.yaml`
 
-<!-- Made by `countersign reference` from the doc comments in src/config/declared.rs: change those. -->
+<!-- Made by `countersign reference` from the doc comments in src/config/: change those. -->
 
 `countersign check` says what is wrong with a file and how to mend it, every flaw at once.
 `countersign schema` prints the JSON Schema for editors (docs/countersign.schema.json); a first line
@@ -93,7 +93,12 @@ fn fields(text: &mut String, schema: &Value, indent: &str) {
             Value::Bool(default) => format!(" Default: `{default}`."),
             _ => String::new(),
         };
-        let _ = writeln!(text, "{indent}- `{name}` ({}{must}): {}{default}", kind(field), described(field));
+        let within = field["properties"].is_object();
+        let kind = if within { String::new() } else { format!(" ({}{must})", kind(field)) };
+        let _ = writeln!(text, "{indent}- `{name}`{kind}: {}{default}", described(field));
+        if within {
+            fields(text, field, &format!("{indent}  "));
+        }
     }
 }
 

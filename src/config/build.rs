@@ -4,15 +4,17 @@
 //! leads nowhere all the same, that is a bug of ours and is said so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use regex_lite::Regex;
 
 use super::check::schemas;
+use super::credentials::Credential as Recipe;
 use super::declared::{self, Declared};
 use super::fields::{Names, Size};
+use super::recipes;
 use super::schemas::{Query, SchemaText};
 use crate::body::jq::{Message, Program};
 use crate::body::schema::{Files, Schema};
@@ -20,8 +22,9 @@ use crate::credential::Credential;
 use crate::proxy::Route;
 use crate::proxy::authorize::{Class, Policy};
 use crate::proxy::cors::Cors;
-use crate::proxy::forward::Upstream;
+use crate::proxy::forward::{BAD_KEY, Upstream};
 use crate::proxy::headers::Allowed;
+use crate::proxy::known::Known;
 use crate::proxy::parameters::Parameters;
 use crate::proxy::pattern::{METHODS, RouteKey};
 use crate::proxy::reshape::{Errors, OfAnswer};
@@ -30,7 +33,7 @@ use crate::proxy::template::Template;
 use crate::proxy::transform::{Encode, OfRequest};
 use crate::proxy::validate::{MediaRange, Rules};
 use crate::secret::SecretRef;
-use crate::secret::vault::Wanted;
+use crate::secret::vault::{Slot, Wanted};
 
 /// API Gateway hangs up after 29 s; we say what happened before it does.
 const TIMEOUT: Duration = Duration::from_secs(25);
@@ -52,18 +55,19 @@ pub struct Blueprint {
     pub wanted: Vec<Wanted>,
     /// The hosts that may be at private addresses.
     pub private_hosts: BTreeSet<String>,
+    /// The upstream that wants to know whom the function is at AWS, if one does.
+    pub aws_upstream: Option<String>,
 }
 
 /// What a checked declaration does not say, although it must.
-type Gap = String;
+pub(super) type Gap = String;
 type Secrets = BTreeMap<String, declared::Secret>;
 
 impl Blueprint {
     /// Puts together what a checked file declares.
     pub fn new(declared: Declared) -> Result<Self, Gap> {
         let private_hosts = declared.upstreams.values().filter(|upstream| upstream.dangerous_private_network);
-        let private_hosts =
-            private_hosts.filter_map(|upstream| Some(upstream.url.as_ref()?.0.host().to_owned())).collect();
+        let private_hosts = private_hosts.flat_map(hosts).collect();
         let mut upstreams = BTreeMap::new();
         for (name, upstream) in declared.upstreams {
             let timeout = upstream.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.0);
@@ -87,7 +91,9 @@ impl Blueprint {
         }
         let routes = Routes::new(routes);
         let wanted = wanted(&routes, &declared.secrets)?;
-        Ok(Self { cors: build_cors(declared.cors), routes, wanted, private_hosts })
+        let aws = |route: &&Route| route.upstream.credentials.iter().any(Credential::needs_role);
+        let aws_upstream = routes.iter().find(aws).map(|route| route.upstream.name.clone());
+        Ok(Self { cors: build_cors(declared.cors), routes, wanted, private_hosts, aws_upstream })
     }
 }
 
@@ -113,32 +119,36 @@ fn build_policy(
     allowed.map(|classes| Policy::new(classes, when))
 }
 
+/// Where an upstream is, and those who give out its tokens.
+fn hosts(upstream: &declared::Upstream) -> Vec<String> {
+    let own = upstream.url.iter().map(|url| url.0.host());
+    let recipes = upstream.credential.iter().flat_map(|entries| &entries.0).flat_map(|entry| &entry.recipes);
+    let tokens = recipes.filter_map(|recipe| match recipe {
+        Recipe::Oauth2(recipe) => recipe.host(),
+        Recipe::Jwt(recipe) => recipe.host(),
+        Recipe::GithubApp(recipe) => recipe.host(),
+        _ => None,
+    });
+    own.chain(tokens).map(str::to_owned).collect()
+}
+
 fn build_upstream(name: String, declared: declared::Upstream) -> Result<Upstream, Gap> {
     let Some(base) = declared.url else { return Err(format!("upstream `{name}` has no url")) };
     let mut headers = HeaderMap::new();
     for (name, value) in &declared.headers {
         headers.insert(header_name(name)?, header_value(name, value)?);
     }
-    let recipes = declared.credential.map(|recipes| recipes.0).unwrap_or_default();
     Ok(Upstream {
         name,
+        credentials: recipes::build(
+            declared.credential.map(|entries| entries.0).unwrap_or_default(),
+            &base.0,
+        )?,
         base: base.0,
-        credentials: recipes.into_iter().map(build_credential).collect::<Result<_, _>>()?,
         headers,
         retries: declared.retries.unwrap_or(RETRIES),
-        guard: OnceLock::new(),
-    })
-}
-
-fn build_credential(declared: declared::Credential) -> Result<Credential, Gap> {
-    use declared::Credential as D;
-    Ok(match declared {
-        D::Bearer(secret) => Credential::Bearer(secret.0),
-        D::Basic { username, password } => Credential::Basic { username, password },
-        D::Header { name, value } => Credential::Header(header_name(&name)?, value),
-        D::Query { name, value } => Credential::Query(name, value),
-        D::Cookie { name, value } => Credential::Cookie(name, value),
-        D::Path { param, value } => Credential::Path(param, value),
+        bad_key: BAD_KEY.to_vec(),
+        known: Known::default(),
     })
 }
 
@@ -170,7 +180,9 @@ fn build_route(
     rules.schema = build_schema(request.schema, files)?;
     rules.reject_if = request.reject_if.map(|text| Program::new(text, Message::Request));
     let programs = [of_request.program.as_ref(), of_answer.program.as_deref(), rules.reject_if.as_ref()];
-    let asks = policy.has_condition() || programs.into_iter().flatten().any(Program::asks_for_request);
+    let asks = policy.has_condition()
+        || upstream.credentials.asks()
+        || programs.into_iter().flatten().any(Program::asks_for_request);
     Ok(Route {
         methods: methods(
             &key,
@@ -250,7 +262,7 @@ fn build_names(names: Names) -> Result<Allowed, Gap> {
     }
 }
 
-fn header_name(name: &str) -> Result<HeaderName, Gap> {
+pub(super) fn header_name(name: &str) -> Result<HeaderName, Gap> {
     name.parse().map_err(|_| format!("`{name}` is no header name"))
 }
 
@@ -264,21 +276,31 @@ fn wanted(routes: &Routes, secrets: &Secrets) -> Result<Vec<Wanted>, Gap> {
     upstreams.sort_by_key(|upstream| &upstream.name);
     upstreams.dedup_by_key(|upstream| &upstream.name);
     let mut wanted = Vec::new();
-    for recipe in upstreams.into_iter().flat_map(|upstream| &upstream.credentials) {
+    for recipe in upstreams.into_iter().flat_map(|upstream| upstream.credentials.iter()) {
         for (reference, slot, always_secret) in recipe.wants() {
-            let (id, expect) = place_of(secrets, reference)?;
-            wanted.push(Wanted { reference: reference.clone(), id, expect, slot, always_secret });
+            let place = lookup(secrets, Some(reference.name()))?;
+            wanted.push(build_wanted(reference, place, slot, always_secret)?);
         }
     }
     Ok(wanted)
 }
 
-fn place_of(secrets: &Secrets, reference: &SecretRef) -> Result<(String, Option<Regex>), Gap> {
-    let (id, expect) = match lookup(secrets, Some(reference.name()))? {
-        declared::Secret::Id(id) => (id.clone(), None),
-        declared::Secret::Place(place) => (place.id.clone().unwrap_or_default(), place.expect.as_deref()),
+fn build_wanted(
+    reference: &SecretRef,
+    place: &declared::Secret,
+    slot: Slot,
+    always_secret: bool,
+) -> Result<Wanted, Gap> {
+    let reference = reference.clone();
+    let place = match place {
+        declared::Secret::Id(id) => {
+            let (id, expect, refresh) = (id.clone(), None, None);
+            return Ok(Wanted { reference, id, expect, refresh, slot, always_secret });
+        }
+        declared::Secret::Place(place) => place,
     };
-    let expect =
-        expect.map(Regex::new).transpose().map_err(|error| format!("`expect` of `{reference}`: {error}"))?;
-    Ok((id, expect))
+    let expect = place.expect.as_deref().map(Regex::new).transpose();
+    let expect = expect.map_err(|error| format!("`expect` of `{reference}`: {error}"))?;
+    let (id, refresh) = (place.id.clone().unwrap_or_default(), place.refresh.map(|age| age.0));
+    Ok(Wanted { reference, id, expect, refresh, slot, always_secret })
 }

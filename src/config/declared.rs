@@ -9,16 +9,15 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use validator::Validate;
 
+pub use super::credentials::{Credential, Entry};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Size};
 use super::flaw::Flaw;
 use super::schemas::{Query, SchemaText};
 use crate::body::schema::Files;
-use crate::credential::Value;
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
 use crate::proxy::pattern::{RouteKey, Verb};
 use crate::proxy::template::Template;
-use crate::secret::SecretRef;
 
 /// `countersign.yaml`: who may call what, and with which credential we call on.
 /// Everything is denied unless it is declared here.
@@ -79,8 +78,12 @@ pub struct SecretPlace {
     #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub id: Option<String>,
     /// What its value looks like: a regular expression such as `^ghp_`. A value that does not fit is
-    /// refused at start, which catches a pasted wrong key. For a JSON secret each field that is used is checked.
+    /// refused at start, which catches a pasted wrong key; one that a rotation brings later is not used.
+    /// For a JSON secret each field that is used is checked.
     pub expect: Option<String>,
+    /// The age after which it is read again, such as `1h`, beside the next request. Default: not for its age;
+    /// what an upstream refuses with 401 or 403 is read again either way.
+    pub refresh: Option<Duration>,
 }
 
 /// A secret: its name or ARN in AWS Secrets Manager, or that with more said about it.
@@ -101,8 +104,9 @@ pub struct Upstream {
     /// No request can move its scheme, host, port or base path.
     #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub url: Option<Parsed<BaseUrl>>,
-    /// How we prove ourselves: one recipe, or a list of recipes that all apply.
-    pub credential: Option<OneOrMany<Credential>>,
+    /// How we prove ourselves: one recipe, or a list of recipes that all apply; or a list whose entries say `for` whom
+    /// or `when` they are, of which the first that fits applies.
+    pub credential: Option<OneOrMany<Entry>>,
     /// Headers that we set, over the caller's. No secrets: those belong in `credential`.
     #[serde(default)]
     #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<String, super::schema::Text>"))]
@@ -120,73 +124,6 @@ pub struct Upstream {
     /// name's DNS then chooses which of your machines receives the credential.
     #[serde(default)]
     pub dangerous_private_network: bool,
-}
-
-/// How we prove ourselves to an upstream.
-///
-/// A field that always holds a secret takes its reference bare (`bearer: github.token`); one that may hold either
-/// takes text, or `{secret: github.token}`, or with words around it `{secret: github.token, format: "Token {}"}`.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Credential {
-    /// `Authorization: Bearer …` (RFC 6750 §2.1).
-    Bearer(Parsed<SecretRef>),
-    /// `Authorization: Basic …`, put together and encoded here (RFC 7617 §2).
-    Basic {
-        /// The user name.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        username: Value,
-        /// The password.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        password: Value,
-    },
-    /// Any header.
-    Header {
-        /// Its name, such as `X-Api-Key`.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        name: String,
-        /// Its value.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        value: Value,
-    },
-    /// One query parameter, percent-encoded. It takes the place of the caller's.
-    Query {
-        /// Its name, such as `access_token`.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        name: String,
-        /// Its value.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        value: Value,
-    },
-    /// One cookie (RFC 6265 §4.2).
-    Cookie {
-        /// Its name.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        name: String,
-        /// Its value.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        value: Value,
-    },
-    /// A part of the upstream's path, such as the token in `/bot{token}/sendMessage`.
-    Path {
-        /// The name that stands in braces in the `path` of the routes.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        param: String,
-        /// Its value.
-        #[serde(default)]
-        #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
-        value: Value,
-    },
 }
 
 /// Which web pages may call (Fetch standard, CORS protocol). An origin is no identity:

@@ -19,6 +19,8 @@ pub struct Env {
     pub streaming: bool,
     /// Where the secrets are.
     pub secrets: Secrets,
+    /// Whom the function is at AWS, or what is not set. Few files need it.
+    pub role: Result<Account, String>,
 }
 
 /// Where the secrets are.
@@ -40,6 +42,7 @@ impl Env {
             public_url: var("COUNTERSIGN_PUBLIC_URL").map(|text| public_url(&text)).transpose()?,
             streaming: streaming(var("COUNTERSIGN_STREAMING").as_deref())?,
             secrets: secrets(&var)?,
+            role: account(&var, "AWS_ENDPOINT_URL_STS"),
         })
     }
 }
@@ -79,11 +82,12 @@ fn secrets(var: &impl Fn(&str) -> Option<String>) -> Result<Secrets, String> {
         Some(_) => Err("COUNTERSIGN_SECRETS_FILE is for local runs; set COUNTERSIGN_LOCAL=true too, \
              or remove it and keep the secrets in AWS Secrets Manager"
             .to_owned()),
-        None => account(var).map(Secrets::Aws),
+        None => account(var, "AWS_ENDPOINT_URL_SECRETS_MANAGER").map(Secrets::Aws),
     }
 }
 
-fn account(var: &impl Fn(&str) -> Option<String>) -> Result<Account, String> {
+/// `endpoint`: the variable that leads the service to an emulator.
+fn account(var: &impl Fn(&str) -> Option<String>, endpoint: &str) -> Result<Account, String> {
     let needed = |name: &str| {
         var(name).ok_or_else(|| {
             format!(
@@ -99,7 +103,7 @@ fn account(var: &impl Fn(&str) -> Option<String>) -> Result<Account, String> {
         access_key_id: needed("AWS_ACCESS_KEY_ID")?,
         secret_access_key: needed("AWS_SECRET_ACCESS_KEY")?,
         session_token: var("AWS_SESSION_TOKEN"),
-        endpoint: var("AWS_ENDPOINT_URL_SECRETS_MANAGER").or_else(|| var("AWS_ENDPOINT_URL")),
+        endpoint: var(endpoint).or_else(|| var("AWS_ENDPOINT_URL")),
     })
 }
 

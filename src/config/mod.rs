@@ -14,8 +14,11 @@ mod error;
 mod scalar;
 
 pub mod declared;
+pub mod credentials;
+mod entry;
 pub mod fields;
 pub mod schemas;
+pub mod tokens;
 
 mod beside;
 
@@ -25,6 +28,7 @@ mod pasted;
 pub mod flaw;
 
 pub mod build;
+mod recipes;
 pub mod env;
 mod start;
 

@@ -6,10 +6,14 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::credentials::{Credential, Entry};
 use super::declared::{Secret, SecretPlace};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size};
 use super::schemas::{Query, SchemaText};
 use crate::credential::Value;
+use crate::credential::body::Pointer;
+use crate::credential::hmac::{Over, Shown};
+use crate::credential::token::endpoint::Endpoint;
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
 use crate::proxy::pattern::{RouteKey, Verb};
@@ -40,8 +44,12 @@ macro_rules! written {
 }
 
 written! {
+    Over: "what is signed", r"^[^{}]*(\{(timestamp|id|method|path|query|target|body)\}[^{}]*)*$", "{timestamp}.{body}";
+    Pointer: "JSON Pointer", r"^(/[^/\[\]]+)+$", "/api_key";
+    Shown: "how it is shown", r"^[^{}]*(\{(signature|timestamp|id)\}[^{}]*)+$", "t={timestamp},v1={signature}";
     BaseUrl: "URL", r"^https?://[^\s?#@]+$", "https://api.github.com";
     Duration: "duration", r"^\d+ *[a-zA-Zµ]+( *\d+ *[a-zA-Zµ]+)*$", "5s";
+    Endpoint: "URL", r"^https?://[^\s#@]+$", "https://auth.example.com/oauth2/token";
     Name: "name", r"^[A-Za-z0-9_-]+$", "github";
     OriginPattern: "origin", r"^(\*|[a-z][a-z0-9+.-]*://[^\s/?#]+)$", "https://app.example.com";
     Quota: "quota", r"^\d+ */ *(day|week|month)$", "10000/day";
@@ -137,4 +145,47 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
         let (one, many) = (generator.subschema_for::<T>(), generator.subschema_for::<Vec<T>>());
         json_schema!({ "anyOf": [one, many] })
     }
+}
+
+/// A recipe, and whom it is for: the recipes' names and three more, of which
+/// one must be there.
+impl JsonSchema for Entry {
+    fn schema_name() -> Cow<'static, str> {
+        "Credential".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (callers, when) = (generator.subschema_for::<Vec<String>>(), generator.subschema_for::<String>());
+        let recipe = Credential::json_schema(generator);
+        let mut fields = json_schema!({
+            "for": described(callers, "The callers that it is for. Default: all."),
+            "when": described(when, "A jq program that must give exactly `true`; it sees what a route's `when` does."),
+        });
+        let all = generator.subschema_for::<Vec<Self>>();
+        fields.insert("all".to_owned(), described(all, "Several recipes that apply together.").into());
+        let mut names = vec!["all"];
+        let variants = recipe.get("oneOf").and_then(|variants| variants.as_array());
+        for variant in variants.into_iter().flatten() {
+            let text = variant.get("description").and_then(|text| text.as_str()).unwrap_or_default();
+            let recipes = variant.get("properties").and_then(|properties| properties.as_object());
+            for (name, field) in recipes.into_iter().flatten() {
+                let field = Schema::try_from(field.clone()).unwrap_or_default();
+                fields.insert(name.clone(), described(field, text).into());
+                names.push(name);
+            }
+        }
+        let one: Vec<_> = names.iter().map(|name| json_schema!({ "required": [name] })).collect();
+        json_schema!({
+            "description": recipe.get("description"),
+            "type": "object",
+            "properties": fields,
+            "additionalProperties": false,
+            "oneOf": one,
+        })
+    }
+}
+
+fn described(mut schema: Schema, text: &str) -> Schema {
+    schema.insert("description".to_owned(), text.into());
+    schema
 }

@@ -2,21 +2,24 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::build::Blueprint;
 use super::env::{Env, Secrets};
 use crate::proxy::Proxy;
 use crate::proxy::audit::Trail;
 use crate::proxy::cache::Cache;
+use crate::proxy::renew::Readings;
 use crate::proxy::stream::Passages;
 use crate::secret::Vault;
-use crate::secret::aws::SecretsManager;
+use crate::secret::aws::{Account, SecretsManager};
+use crate::secret::role::Role;
 use crate::secret::vault::Source;
 use crate::wire::client::{Client, Reach, Roots};
 
-/// Reads the file and the secrets. The error says all that is in the way,
-/// and no value of a secret.
-pub async fn start(env: Env) -> Result<Proxy, String> {
+/// Reads the file and the secrets, as of `now`. The error says all that is in
+/// the way, and no value of a secret.
+pub async fn start(env: Env, now: SystemTime) -> Result<Proxy, String> {
     let plan = plan(&env.config)?;
     let roots = Roots::new(env.extra_ca.as_deref())?;
     let source = match env.secrets {
@@ -26,15 +29,18 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
         Secrets::File(path) => Source::File(path),
     };
     // The client is built while Secrets Manager thinks.
-    let reading = Vault::open(&plan.wanted, &source);
-    let building = async { Client::new(&roots, Reach::Public { except: plan.private_hosts.clone() }) };
+    let reading = Vault::open(plan.wanted, source, now);
+    let building = async { Client::new(&roots, Reach::Public { except: plan.private_hosts }) };
     let (vault, client) = tokio::join!(reading, building);
+    let role = role(plan.aws_upstream.as_deref(), env.role, &roots)?;
     let vault = vault.map_err(|refusals| lines(&refusals))?;
     Ok(Proxy {
         cors: plan.cors,
         routes: plan.routes,
         vault,
+        readings: Readings::default(),
         client: client?,
+        role,
         cache: Cache::default(),
         trail: Arc::new(Trail::Stdout),
         public_url: env.public_url,
@@ -42,6 +48,18 @@ pub async fn start(env: Env) -> Result<Proxy, String> {
         spent: Arc::default(),
         passages: Passages::default(),
     })
+}
+
+/// Whom the function is at AWS, where an upstream wants to know.
+fn role(
+    wanted_by: Option<&str>,
+    account: Result<Account, String>,
+    roots: &Roots,
+) -> Result<Option<Role>, String> {
+    let Some(upstream) = wanted_by else { return Ok(None) };
+    let account =
+        account.map_err(|why| format!("  upstream `{upstream}` is signed for by our own role: {why}\n"))?;
+    Ok(Some(Role::new(account, Client::new(roots, Reach::Anywhere)?)))
 }
 
 /// Reads and checks the file.

@@ -1,21 +1,42 @@
 //! How we prove ourselves to an upstream.
 //!
-//! A [`Credential`] is a recipe: it holds names, never values. Armed with the
-//! vault's values it says what goes where into a request, and which values an
-//! answer must be searched for.
+//! A [`Credential`] is a recipe: it holds names, never values. Arming a call
+//! has two phases. First the values: headers, query, path, cookies, fields of
+//! the body, a client certificate. Then, over the request that is complete but
+//! for them, the signatures.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue, header};
-use zeroize::Zeroizing;
+pub mod choice;
+pub mod armed;
 
-use crate::secret::vault::{self, Found};
-use crate::secret::{Secret, SecretRef, Vault};
+pub mod body;
+pub mod hmac;
+pub mod sigv4;
+pub mod mtls;
+pub mod token;
+
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use http::HeaderName;
+use tokio::time::Instant;
+
+use crate::secret::role::Role;
+use crate::secret::vault::Slot;
+use crate::secret::{SecretRef, Vault};
 use crate::wire::Problem;
+use crate::wire::client::Client;
 use crate::wire::problem::Kind;
 
+pub use armed::{Armed, Draft, Needle, Used};
+pub use choice::{Choice, Credentials};
+
+use body::Pointer;
+use hmac::Hmac;
+use mtls::Mtls;
+use sigv4::Sigv4;
+use token::Source;
+
 /// A recipe. A closed set, so an enum and not a trait.
-#[derive(Debug, Clone)]
 pub enum Credential {
     /// `Authorization: Bearer …` (RFC 6750 §2.1).
     Bearer(SecretRef),
@@ -34,6 +55,16 @@ pub enum Credential {
     Cookie(String, Value),
     /// A parameter in the upstream's path.
     Path(String, Value),
+    /// A field of a JSON or form body.
+    Body(Pointer, Value),
+    /// A token that is fetched or signed.
+    Token(Arc<Source>),
+    /// A signature in a header (HMAC, RFC 2104).
+    Hmac(Hmac),
+    /// AWS Signature Version 4.
+    Sigv4(Sigv4),
+    /// A client certificate.
+    Mtls(Mtls),
 }
 
 /// A value that may be secret.
@@ -50,145 +81,79 @@ pub enum Value {
     },
 }
 
-/// A credential's values, each in its place. They live as long as one request.
-#[derive(Default)]
-pub struct Armed {
-    /// Headers to set, over any others of that name.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Query parameters, in the place of the caller's of that name.
-    pub query: Vec<(String, Zeroizing<String>)>,
-    /// Values of parameters of the upstream's path.
-    pub path: Vec<(String, Zeroizing<String>)>,
-    /// What the answer is searched for.
-    pub needles: Vec<Needle>,
-    /// What the record says was used.
-    pub used: Vec<Used>,
-    cookies: Vec<Zeroizing<String>>,
-}
-
-/// A value to look for in an answer, and what to call it in the record.
-pub struct Needle {
-    /// The secret's name.
-    pub name: String,
-    /// Its value.
-    pub secret: Secret,
-}
-
-/// Which secret a request carried, and in which version.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Used {
-    /// Our name for it, with the field.
-    pub name: String,
-    /// Secrets Manager's version id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-}
-
-impl Armed {
-    /// Takes all recipes' values out of the vault. One that is missing ends
-    /// the request: nothing is ever sent without its credential.
-    pub fn with(recipes: &[Credential], vault: &Vault) -> Result<Self, Problem> {
-        let mut armed = Self::default();
-        for recipe in recipes {
-            recipe.arm(vault, &mut armed)?;
-        }
-        if !armed.cookies.is_empty() {
-            let cookies =
-                Zeroizing::new(armed.cookies.iter().map(|c| c.as_str()).collect::<Vec<_>>().join("; "));
-            armed.set_header(header::COOKIE, &cookies)?;
-        }
-        Ok(armed)
-    }
-
-    fn set_header(&mut self, name: HeaderName, value: &str) -> Result<(), Problem> {
-        // The error's own words are dropped: they could quote the value.
-        let mut value =
-            HeaderValue::from_str(value).map_err(|_| unavailable("a credential is no legal header value"))?;
-        value.set_sensitive(true);
-        self.headers.push((name, value));
-        Ok(())
-    }
-
-    fn take(&mut self, reference: &SecretRef, vault: &Vault) -> Result<Secret, Problem> {
-        let Some(Found { secret, version }) = vault.get(reference) else {
-            return Err(unavailable(&format!("secret `{reference}` is not in the vault")));
-        };
-        let used = Used { name: reference.to_string(), version: version.clone() };
-        if !self.used.contains(&used) {
-            self.needles.push(Needle { name: used.name.clone(), secret: secret.clone() });
-            self.used.push(used);
-        }
-        Ok(secret.clone())
-    }
-
-    fn text(&mut self, value: &Value, vault: &Vault) -> Result<Zeroizing<String>, Problem> {
-        Ok(Zeroizing::new(match value {
-            Value::Text(text) => text.clone(),
-            Value::Secret { secret, format: None } => self.take(secret, vault)?.expose().to_owned(),
-            Value::Secret { secret, format: Some(words) } => {
-                words.replacen("{}", self.take(secret, vault)?.expose(), 1)
-            }
-        }))
-    }
+/// What a call may be armed with.
+pub struct Means<'m> {
+    /// The values of the secrets.
+    pub vault: &'m Vault,
+    /// The way to whoever hands out tokens, and where clients with a
+    /// certificate of their own come from.
+    pub client: &'m Client,
+    /// Whom the function is at AWS, where an upstream wants to know.
+    pub role: Option<&'m Role>,
+    /// When the call came in.
+    pub now: SystemTime,
+    /// When it must be over.
+    pub deadline: Instant,
+    /// What tells it apart from all others.
+    pub id: &'m str,
+    /// The secrets that somebody who hands out tokens did not take.
+    pub blamed: OnceLock<Vec<Used>>,
 }
 
 impl Credential {
-    fn arm(&self, vault: &Vault, armed: &mut Armed) -> Result<(), Problem> {
-        match self {
-            Self::Bearer(secret) => {
-                let token = armed.take(secret, vault)?;
-                armed.set_header(header::AUTHORIZATION, &Zeroizing::new(format!("Bearer {}", token.expose())))
-            }
-            Self::Basic { username, password } => {
-                let (username, password) = (armed.text(username, vault)?, armed.text(password, vault)?);
-                let pair = Zeroizing::new(STANDARD.encode(format!("{}:{}", *username, *password)));
-                armed.needles.push(Needle { name: self.names(), secret: Secret::new(pair.as_str()) });
-                armed.set_header(header::AUTHORIZATION, &Zeroizing::new(format!("Basic {}", *pair)))
-            }
-            Self::Header(name, value) => {
-                let value = armed.text(value, vault)?;
-                armed.set_header(name.clone(), &value)
-            }
-            Self::Query(name, value) => {
-                let value = armed.text(value, vault)?;
-                armed.query.push((name.clone(), value));
-                Ok(())
-            }
-            Self::Cookie(name, value) => {
-                let value = armed.text(value, vault)?;
-                armed.cookies.push(Zeroizing::new(format!("{name}={}", *value)));
-                Ok(())
-            }
-            Self::Path(param, value) => {
-                let value = armed.text(value, vault)?;
-                armed.path.push((param.clone(), value));
-                Ok(())
-            }
-        }
-    }
-
-    /// The secrets that the recipe needs, and what each is put into.
-    pub fn wants(&self) -> Vec<(&SecretRef, vault::Slot, bool)> {
-        use vault::Slot;
+    /// The secrets that the recipe needs, and what each is put into; and
+    /// whether it is always a secret, and never just a user name.
+    pub fn wants(&self) -> Vec<(&SecretRef, Slot, bool)> {
         let (values, slot) = match self {
             Self::Bearer(secret) => return vec![(secret, Slot::Header, true)],
+            Self::Token(source) => return source.recipe().wants(),
+            Self::Hmac(hmac) => return vec![(&hmac.key, Slot::Key, true)],
+            Self::Sigv4(sigv4) => return sigv4.wants(),
+            Self::Mtls(mtls) => return mtls.wants(),
             Self::Basic { username, password } => (vec![username, password], Slot::Basic),
             Self::Header(_, value) => (vec![value], Slot::Header),
             Self::Cookie(_, value) => (vec![value], Slot::Cookie),
             Self::Query(_, value) | Self::Path(_, value) => (vec![value], Slot::Url),
+            Self::Body(_, value) => (vec![value], Slot::Body),
         };
         values.into_iter().filter_map(|value| Some((value.secret()?, slot, false))).collect()
     }
 
-    /// The query parameter that the recipe owns.
-    pub fn query(&self) -> Option<&str> {
-        if let Self::Query(name, _) = self { Some(name) } else { None }
+    /// Whether it needs to know whom the function is at AWS.
+    pub fn needs_role(&self) -> bool {
+        matches!(self, Self::Sigv4(sigv4) if sigv4.needs_role())
+    }
+
+    /// Whether it owns a query parameter of this name: no caller may send it.
+    pub fn owns_query(&self, name: &str) -> bool {
+        match self {
+            Self::Query(own, _) => is_same_param(own, name),
+            Self::Sigv4(_) => sigv4::is_own_param(name),
+            _ => false,
+        }
+    }
+
+    /// The headers of its own that it writes, besides those that no caller's may pass as.
+    pub fn headers(&self) -> Vec<&HeaderName> {
+        match self {
+            Self::Header(name, _) => vec![name],
+            Self::Hmac(hmac) => hmac.headers().collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn names(&self) -> String {
         let names: Vec<String> = self.wants().iter().map(|(secret, ..)| secret.to_string()).collect();
         names.join("+")
     }
+}
+
+/// Whether two names may mean one parameter: some frameworks read `API_KEY`,
+/// `api.key` and `api_key[]` as `api_key`. The credential's own takes the place of the
+/// caller's.
+fn is_same_param(known: &str, name: &str) -> bool {
+    let bare = |name: &str| name.trim_end_matches("[]").to_ascii_lowercase().replace(['.', ' ', '['], "_");
+    bare(known) == bare(name)
 }
 
 impl Value {
@@ -200,6 +165,7 @@ impl Value {
     }
 }
 
-fn unavailable(cause: &str) -> Problem {
+/// Nothing is sent without its credential. `cause`: for the record.
+fn unavailable(cause: impl std::fmt::Display) -> Problem {
     Problem::new(Kind::SecretUnavailable, "the credential for this call is not available").because(cause)
 }

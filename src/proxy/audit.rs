@@ -59,6 +59,12 @@ pub struct Record<'r> {
     upstream_ms: Option<f64>,
     retries: u8,
     secrets: Vec<Used>,
+    /// Those of them that could not be read again: the value before was used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stale: Vec<String>,
+    /// Whether the upstream refused the first key, and it was sent once more with a new one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    renewed: bool,
     bytes_in: usize,
     bytes_out: usize,
     /// How a body that was streamed came to its end.
@@ -119,6 +125,22 @@ impl<'r> Record<'r> {
     pub fn arm(&mut self, upstream: &'r str, used: &[Used]) {
         self.upstream = Some(Cow::Borrowed(upstream));
         self.secrets = used.to_vec();
+    }
+
+    /// The secrets that were used.
+    pub fn used(&self) -> &[Used] {
+        &self.secrets
+    }
+
+    /// Notes that it is sent once more, with these.
+    pub fn rearm(&mut self, used: &[Used]) {
+        self.secrets = used.to_vec();
+        self.renewed = true;
+    }
+
+    /// Notes which of the secrets could not be read again.
+    pub fn stale(&mut self, names: Vec<String>) {
+        self.stale = names;
     }
 
     /// Notes what the upstream took.
@@ -192,10 +214,10 @@ impl<'r> Record<'r> {
 }
 
 impl Trail {
-    /// Leaves a finished record. A standard output that is gone is nothing
-    /// that a request could be blamed for.
-    pub fn leave(&self, record: &Record<'_>) {
-        let line = serde_json::to_string(record).unwrap_or_default();
+    /// Leaves a finished record, or another line. A standard output that is
+    /// gone is nothing that a request could be blamed for.
+    pub fn leave(&self, line: &impl Serialize) {
+        let line = serde_json::to_string(line).unwrap_or_default();
         match self {
             Self::Stdout => drop(writeln!(std::io::stdout().lock(), "{line}")),
             Self::Memory(lines) => {

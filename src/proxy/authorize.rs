@@ -41,15 +41,15 @@ pub struct Class {
 /// and no credential goes with a request that was not validated:
 ///
 /// ```compile_fail
-/// use countersign::{proxy::authorize::Grant, secret::Vault};
-/// fn hasty(grant: Grant<'_, '_>, vault: &Vault) {
-///     let _ = grant.inject(vault);
+/// use countersign::{credential::Means, proxy::authorize::Grant};
+/// async fn hasty(grant: Grant<'_, '_>, means: &Means<'_>) {
+///     let _ = grant.inject(means).await;
 /// }
 /// ```
 pub struct Grant<'r, 'p> {
     pub(super) found: Found<'r, 'p>,
     pub(super) about: About,
-    class: &'r str,
+    pub(super) class: &'r str,
 }
 
 impl Policy {

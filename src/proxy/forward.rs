@@ -6,7 +6,6 @@
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::str::FromStr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,10 +16,11 @@ use url::Url;
 
 use super::coding;
 use super::events::Form;
-use super::guard::{Arrived, Guard, Reply, too_large};
+use super::guard::{Arrived, Reply, too_large};
 use super::inject::Outbound;
+use super::known::Known;
 use super::stream::Pace;
-use crate::credential::Credential;
+use crate::credential::Credentials;
 use crate::wire::Problem;
 use crate::wire::client::{Client, Failure};
 use crate::wire::problem::Kind;
@@ -32,20 +32,26 @@ const BACKOFF: Duration = Duration::from_millis(100);
 /// caller, who gets its answer and its `retry-after`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// What most APIs say to a key that is not, or no longer, good (RFC 9110
+/// §15.5.2 and §15.5.4).
+pub const BAD_KEY: [StatusCode; 2] = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+
 /// A third-party API that routes lead to.
 pub struct Upstream {
     /// Its name in the file.
     pub name: String,
     /// Where it is.
     pub base: BaseUrl,
-    /// How we prove ourselves to it: all of these apply.
-    pub credentials: Vec<Credential>,
+    /// How we prove ourselves to it.
+    pub credentials: Credentials,
     /// Headers that we set, over the caller's.
     pub headers: HeaderMap,
     /// How often an idempotent call that failed is tried again.
     pub retries: u8,
-    /// What its answers are searched for, made when the first one is awaited.
-    pub guard: OnceLock<Guard>,
+    /// What it says to a bad key: the secret is then read again.
+    pub bad_key: Vec<StatusCode>,
+    /// What its answers are searched for.
+    pub known: Known,
 }
 
 /// How long a call may take, and how much may come back.
@@ -84,6 +90,7 @@ impl Upstream {
         if limits.timeout.is_zero() {
             return Err(too_late(limits.timeout));
         }
+        self.known.carries(&outbound.needles, Instant::now());
         let again = if is_idempotent(&outbound.method) { self.retries } else { 0 };
         loop {
             let attempt = outbound.send(client, limits);
@@ -108,13 +115,18 @@ impl Upstream {
     ) -> Result<Reply, Problem> {
         let response = outcome.map_err(|failure| problem(failure, limits.max_bytes))?;
         check_status(response.status(), outbound.range)?;
-        let guard = self.guard.get_or_init(|| Guard::new(&outbound.needles)).clone();
-        Ok(Reply::new(outbound.method, outbound.accepts, response, guard))
+        Ok(Reply::new(outbound.method, outbound.accepts, response, self.known.guard()))
+    }
+
+    /// Whether an answer may be about the key that the request carried.
+    pub fn refuses_key(&self, status: StatusCode) -> bool {
+        self.bad_key.contains(&status)
     }
 }
 
 impl Outbound {
     async fn send(&self, client: &Client, limits: Limits) -> Result<Response<Arrived>, Failure> {
+        let client = self.client.as_ref().unwrap_or(client);
         let (head, incoming) = client.open(self.request(), self.url.clone()).await?.into_parts();
         let arrived = match limits.pace.filter(|pace| self.is_streamed(&head, *pace)) {
             Some(pace) => Arrived { bytes: Bytes::new(), rest: Some((incoming, pace)) },
@@ -145,6 +157,13 @@ impl Outbound {
     fn salt(&self, attempt: u8) -> u64 {
         BuildHasherDefault::<DefaultHasher>::default().hash_one((&self.id, attempt))
     }
+}
+
+/// Whether a request whose key was refused may be sent once more with another.
+/// A 401 says that nothing was done (RFC 9110 §15.5.2); of other answers that is
+/// not certain.
+pub(super) fn may_repeat(method: &Method, status: StatusCode) -> bool {
+    status == StatusCode::UNAUTHORIZED || is_idempotent(method)
 }
 
 /// RFC 9110 §9.2.2: sending it twice does what sending it once does.

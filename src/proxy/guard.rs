@@ -5,19 +5,23 @@
 //! compressed answer a copy is read: if it is clean, the upstream's own bytes
 //! go out. What cannot be read is withheld.
 
+mod spelling;
+mod reading;
+mod target;
+mod search;
+mod glance;
+mod sweep;
+mod leak;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, StatusCode, header};
-use zeroize::Zeroizing;
 
 use super::cache::Said;
 use super::coding::{self, Accepts, Coding, changed, weakened};
 use super::headers::Allowed;
-use super::search::Search;
-use super::spelling::spellings;
 use super::stream::{Pace, Passage};
-use super::sweep::Sweep;
 use super::unpack::{Fault, unpack};
 use crate::credential::Needle;
 use crate::secret::vault::SHORTEST;
@@ -25,13 +29,19 @@ use crate::wire::Problem;
 use crate::wire::client::Incoming;
 use crate::wire::problem::Kind;
 
-pub use super::search::Leaks;
-pub(super) use super::search::REDACTED;
+use search::Search;
+use spelling::{Spelling, spellings};
+
+pub use leak::{Leak, Leaks};
+pub(super) use leak::{Place, REDACTED};
+pub use sweep::Sweep;
 
 /// Finds secrets, in all their spellings, in one pass.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Guard {
-    inner: Option<Arc<Search>>,
+    search: Option<Arc<Search>>,
+    /// The same for the names of headers, which have no upper case.
+    names: Option<Arc<Search>>,
 }
 
 /// An answer that nobody has searched for leaks yet. It is no [`Response`](crate::wire::Response):
@@ -132,15 +142,15 @@ impl Reply {
         let codings = self.codings()?;
         let came = self.body.bytes;
         if codings.is_empty() {
-            let Some(cut) = self.guard.clean(&came, leaks) else { return Ok(came) };
+            let Some(cut) = self.guard.clean(&came, Place::Body, leaks) else { return Ok(came) };
             return Ok(changed(cut, headers));
         }
         let copy = unpack(&codings, &came, open.limit).map_err(|fault| problem(fault, open.limit))?;
-        if let Some(cut) = self.guard.clean(&copy, leaks) {
+        if let Some(cut) = self.guard.clean(&copy, Place::Body, leaks) {
             return Ok(changed(cut, headers));
         }
         // A packed body has places that no decoder shows, such as gzip's comment.
-        if !open.read && self.accepts.all(&codings) && self.guard.clean(&came, leaks).is_none() {
+        if !open.read && self.accepts.all(&codings) && self.guard.clean(&came, Place::Body, leaks).is_none() {
             headers.insert(header::CONTENT_ENCODING, coding::list(&codings));
             return Ok(came);
         }
@@ -185,29 +195,24 @@ pub(super) fn too_large(limit: usize) -> Problem {
 impl Guard {
     /// Looks for these. Values too short to be secrets are left alone.
     pub fn new(needles: &[Needle]) -> Self {
-        let mut patterns: Vec<Zeroizing<Vec<u8>>> = Vec::new();
-        let mut names = Vec::new();
-        for needle in needles.iter().filter(|needle| SHORTEST <= needle.secret.expose().len()) {
-            for spelling in spellings(needle.secret.expose()) {
-                if !patterns.contains(&spelling) {
-                    patterns.push(spelling);
-                    names.push(needle.name.clone());
-                }
-            }
-        }
-        Self { inner: Search::new(patterns, names).map(Arc::new) }
+        let search = |fold: fn(Spelling) -> Spelling| {
+            let secrets = needles.iter().filter(|needle| SHORTEST <= needle.secret.expose().len());
+            let all = secrets.flat_map(|needle| {
+                spellings(needle.secret.expose()).into_iter().map(|it| (needle.name.clone(), fold(it)))
+            });
+            Search::new(all.collect()).map(Arc::new)
+        };
+        Self { search: search(|it| it), names: search(Spelling::lower) }
     }
 
     fn clean_headers(&self, headers: HeaderMap, leaks: &mut Leaks) -> HeaderMap {
-        if self.inner.is_none() {
-            return headers;
-        }
+        let (Some(search), Some(names)) = (&self.search, &self.names) else { return headers };
         let mut cleaned = HeaderMap::with_capacity(headers.len());
         for (name, value) in &headers {
-            if self.clean(name.as_str().as_bytes(), leaks).is_some() {
+            if names.clean(name.as_str().as_bytes(), Place::Name, leaks).is_some() {
                 continue;
             }
-            let value = match self.clean(value.as_bytes(), leaks) {
+            let value = match search.clean(value.as_bytes(), Place::Header(name), leaks) {
                 None => value.clone(),
                 Some(cut) => HeaderValue::from_bytes(&cut).unwrap_or(HeaderValue::from_static(REDACTED)),
             };
@@ -218,96 +223,14 @@ impl Guard {
 
     /// The same search for a body that still arrives.
     pub(super) fn sweep(&self) -> Sweep {
-        Sweep::new(self.inner.clone())
+        Sweep::new(self.search.clone())
     }
 
     /// The bytes without the secrets, if there are any in them.
-    pub(super) fn clean(&self, bytes: &[u8], leaks: &mut Leaks) -> Option<Vec<u8>> {
-        self.inner.as_deref()?.clean(bytes, leaks)
+    pub(super) fn clean(&self, bytes: &[u8], place: Place<'_>, leaks: &mut Leaks) -> Option<Vec<u8>> {
+        self.search.as_deref()?.clean(bytes, place, leaks)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use base64::Engine;
-    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-
-    use super::*;
-    use crate::proxy::unpack::tests::packed;
-    use crate::secret::Secret;
-
-    const CANARY: &str = "gh/p_\"Zp9<&>+x é%7";
-
-    fn guard() -> Guard {
-        Guard::new(&[Needle { name: "github.token".to_owned(), secret: Secret::new(CANARY) }])
-    }
-
-    fn clean(body: &str) -> (String, Leaks) {
-        let mut leaks = Leaks::new();
-        let cut = guard().clean(body.as_bytes(), &mut leaks);
-        (cut.map_or(body.to_owned(), |cut| String::from_utf8(cut).unwrap()), leaks)
-    }
-
-    #[test]
-    fn an_echoed_secret_is_cut_out_in_each_spelling() {
-        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        for spelling in [
-            CANARY.to_owned(),
-            encoded(CANARY),
-            encoded(CANARY).replace("%2F", "%2f").replace("%22", "\""),
-            encoded(CANARY).replace("%2F", "/").replace("%5F", "_"),
-            serde_json::Value::from(CANARY).to_string(),
-            CANARY.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
-            CANARY.bytes().map(|byte| format!("{byte:02X}")).collect(),
-        ] {
-            let (cleaned, leaks) = clean(&format!("you sent «{spelling}», twice: {spelling}."));
-            assert!(!cleaned.contains(spelling.trim_matches('"')), "{spelling}: {cleaned}");
-            assert_eq!(cleaned.matches(REDACTED).count(), 2, "{spelling}: {cleaned}");
-            assert_eq!(leaks, Leaks::from(["github.token".to_owned()]));
-        }
-    }
-
-    #[test]
-    fn base64_is_recognised_at_every_alignment() {
-        for before in ["", "x", "xy", "user:"] {
-            for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-                let text = engine.encode(format!("{before}{CANARY}!"));
-                let (cleaned, leaks) = clean(&text);
-                assert!(cleaned.contains(REDACTED) && leaks.len() == 1, "{before}: {cleaned}");
-            }
-        }
-    }
-
-    /// What `GET` with this `accept-encoding` gets of this body.
-    fn release(body: Bytes, encoding: &str, accept: &'static str) -> (Clean, Leaks) {
-        let accepts = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
-        let arrived = Arrived { bytes: body, rest: None };
-        let response = HttpResponse::builder().header("content-encoding", encoding).body(arrived).unwrap();
-        let reply = Reply::new(Method::GET, Accepts::of(&accepts), response, guard());
-        reply.release(&Allowed::Any, Open { limit: 1000, read: false }).unwrap()
-    }
-
-    #[test]
-    fn clean_bytes_are_untouched() {
-        let body = Bytes::from_static(b"{\"name\":\"hello\",\"n\":[1,2,3]}");
-        let (response, leaks) = release(body.clone(), "identity", "gzip");
-        assert!(std::ptr::eq(response.body.as_ptr(), body.as_ptr()) && leaks.is_empty());
-        for (name, coding, packed) in packed(&body) {
-            let packed = Bytes::from(packed);
-            let (response, leaks) = release(packed.clone(), coding.name(), "*");
-            assert!(std::ptr::eq(response.body.as_ptr(), packed.as_ptr()) && leaks.is_empty(), "{name}");
-            assert_eq!(release(packed, coding.name(), "identity").0.body, body, "{name}");
-        }
-    }
-
-    /// Gzip may carry a name and a comment, zstd frames that are skipped: no decoder shows them.
-    #[test]
-    fn a_secret_beside_the_packed_text_does_not_leave_either() {
-        let mut gzip = flate2::GzBuilder::new().comment(CANARY).write(Vec::new(), Default::default());
-        std::io::Write::write_all(&mut gzip, b"clean").unwrap();
-        let (response, leaks) = release(gzip.finish().unwrap().into(), "gzip", "gzip");
-        assert_eq!((response.body.as_ref(), leaks.len()), (&b"clean"[..], 1));
-        assert!(!response.headers.contains_key("content-encoding"));
-    }
-}
+mod tests;

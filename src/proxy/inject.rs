@@ -5,6 +5,7 @@
 //! parser reads, so that the string the policy saw is the string that is sent.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -18,10 +19,11 @@ use super::path::encode_segment;
 use super::route::Found;
 use super::template::encode;
 use super::transform::Ready;
-use crate::credential::{Armed, Needle, Used};
-use crate::secret::Vault;
+use crate::credential::token::Source;
+use crate::credential::{Armed, Credential, Draft, Means, Needle, Used};
+use crate::wire::Problem;
+use crate::wire::client::Client;
 use crate::wire::problem::Kind;
-use crate::wire::{Problem, Request};
 
 /// All but the unreserved characters (RFC 3986 §2.3) is encoded in a query,
 /// so that every decoder, form or URI, reads the same pairs in the same order.
@@ -50,6 +52,9 @@ pub struct Outbound {
     pub(super) body: Bytes,
     pub(super) needles: Vec<Needle>,
     pub(super) used: Vec<Used>,
+    pub(super) tokens: Vec<(Arc<Source>, u64)>,
+    /// The client that shows our certificate, where there is one to show.
+    pub(super) client: Option<Client>,
     /// How the caller may get the answer packed.
     pub(super) accepts: Accepts,
     /// Whether a part of the answer was asked for.
@@ -64,39 +69,49 @@ impl Outbound {
 }
 
 impl Ready<'_, '_> {
-    /// Arms the request for the upstream of its route.
-    pub fn inject(self, vault: &Vault) -> Result<Outbound, Problem> {
-        let Self { found, request } = self;
+    /// Arms the request for the upstream of its route: values first, and then
+    /// the signatures over all that goes out. May be done again, with what the
+    /// vault knows by then.
+    ///
+    /// # Errors
+    /// `condition_not_met`: no credential is for such a call. `secret_unavailable`:
+    /// it cannot be had. What the caller sent has no place for it.
+    pub async fn inject(&self, means: &Means<'_>) -> Result<Outbound, Problem> {
+        let Self { found, about, class, request } = self;
         let (route, upstream) = (found.route, &found.route.upstream);
-        let mut armed = Armed::with(&upstream.credentials, vault)?;
-        let (url, shown) = urls(&found, &request.query, &armed)?;
+        let recipes = upstream.credentials.choose(class, about).await?;
+        let armed = Armed::with(recipes, means).await?;
+        let (mut url, shown) = urls(found, &request.query, &armed)?;
+        let accepts = Accepts::of(&request.headers);
         let mut headers = route.request_headers.up(&request.headers, route.range);
         let range = headers.keys().any(is_range);
-        for (name, value) in &upstream.headers {
-            headers.insert(name, value.clone());
+        for name in upstream.credentials.iter().flat_map(Credential::headers) {
+            headers.remove(name);
         }
-        for (name, value) in std::mem::take(&mut armed.headers) {
-            headers.insert(name, value);
+        for (name, value) in upstream.headers.iter().chain(armed.headers.iter().map(|(n, v)| (n, v))) {
+            headers.insert(name, value.clone());
         }
         // The guard has to read what comes back. Some upstreams pack it all the same.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let accepts = Accepts::of(&request.headers);
-        let Armed { needles, used, .. } = armed;
-        let Request { id, method, body, .. } = request;
-        Ok(Outbound { id, method, url, shown, headers, body, needles, used, accepts, range })
+        let (id, method, mut body) = (request.id.clone(), request.method.clone(), request.body.clone());
+        let draft = Draft { id: &id, method: &method, url: &mut url, headers: &mut headers, body: &mut body };
+        armed.seal(draft, means)?;
+        let Armed { client, needles, used, tokens, .. } = armed;
+        Ok(Outbound { id, method, url, shown, headers, body, needles, used, tokens, client, accepts, range })
     }
 }
 
 /// The URL to call, and the same without the credential: what an answer's
 /// links are read against must hold no secret that could end up in ours.
-fn urls(found: &Found<'_, '_>, sent: &[(String, String)], armed: &Armed) -> Result<(Url, Url), Problem> {
+fn urls(found: &Found<'_, '_>, sent: &[(String, String)], armed: &Armed<'_>) -> Result<(Url, Url), Problem> {
+    let upstream = &found.route.upstream;
     let join = |path: &str, query: &str| {
-        let url = found.route.upstream.base.join(path, query);
+        let url = upstream.base.join(path, query);
         url.ok_or_else(|| Problem::new(Kind::MalformedPath, "the path cannot be sent on without changing it"))
     };
     let sent = || {
-        let replaced = |name: &str| armed.query.iter().any(|(known, _)| is_same_param(known, name));
-        let others = sent.iter().filter(move |(name, _)| !replaced(name));
+        let owned = |name: &str| upstream.credentials.iter().any(|recipe| recipe.owns_query(name));
+        let others = sent.iter().filter(move |(name, _)| !owned(name));
         others.map(|(name, value)| (name.as_str(), value.as_str()))
     };
     let secret = armed.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -124,14 +139,6 @@ fn fill<'s>(found: &Found<'_, '_>, secret: impl Fn(&str) -> Option<&'s str>) -> 
         return Err(Problem::new(Kind::MalformedPath, "the path has an empty segment (`//`)"));
     }
     Ok(path)
-}
-
-/// Whether two names may mean one parameter: some frameworks read `API_KEY`
-/// and `api_key[]` as `api_key`. The credential's own takes the place of the
-/// caller's.
-pub(super) fn is_same_param(known: &str, name: &str) -> bool {
-    let bare = |name: &str| name.trim_end_matches("[]").to_ascii_lowercase();
-    bare(known) == bare(name)
 }
 
 /// Pairs as a query, in their order.

@@ -16,7 +16,7 @@ use url::form_urlencoded;
 
 use super::Route;
 use super::guard::{Clean, REDACTED};
-use super::inject::{Outbound, encode_query, is_same_param};
+use super::inject::{Outbound, encode_query};
 use super::path::Path;
 use super::pattern::Pattern;
 use super::reshape::Shaped;
@@ -24,7 +24,6 @@ use super::route::Routes;
 use super::stream::Passage;
 use super::template::encode;
 use super::weblink::{Link, values};
-use crate::credential::Credential;
 use crate::wire::Response;
 
 /// What the links of one answer are read against.
@@ -141,12 +140,7 @@ fn own_query(route: &Route, url: &Url) -> Option<String> {
     let query = url.query().unwrap_or_default();
     // The parser would put U+FFFD where bytes are no text.
     percent_decode_str(query).decode_utf8().ok()?;
-    let own = |name: &str| {
-        route.upstream.credentials.iter().any(|recipe| match recipe {
-            Credential::Query(known, _) => is_same_param(known, name),
-            _ => false,
-        })
-    };
+    let own = |name: &str| route.upstream.credentials.iter().any(|recipe| recipe.owns_query(name));
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| !own(name)).collect();
     let declared =
         |name: &str| route.rules.query.as_ref().is_none_or(|names| names.iter().any(|n| n == name));

@@ -15,6 +15,8 @@ pub mod cache;
 pub mod transform;
 pub mod inject;
 pub mod forward;
+pub mod renew;
+pub mod known;
 pub mod guard;
 pub mod answer;
 pub mod reshape;
@@ -28,9 +30,6 @@ pub mod pattern;
 pub mod template;
 mod about;
 mod read;
-mod spelling;
-mod search;
-mod sweep;
 pub mod events;
 mod coding;
 mod unpack;
@@ -39,15 +38,17 @@ mod weblink;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
+use crate::credential::Means;
 use crate::secret::Vault;
+use crate::secret::role::Role;
 use crate::wire::client::Client;
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request, Response, lambda};
@@ -56,17 +57,18 @@ use audit::{Record, Trail};
 use authorize::Policy;
 use cache::{Cache, Call, Fetched};
 use cors::{Asking, Cors};
-use forward::{Effort, Limits, Upstream};
+use forward::{Effort, Limits, Upstream, may_repeat};
 use guard::{Open, Reply};
 use headers::Allowed;
 use inject::Outbound;
 use links::Links;
 use path::Path;
+use renew::Readings;
 use reshape::OfAnswer;
 use route::Routes;
 use stream::{Account, Pace, Passage, Passages};
 use template::Template;
-use transform::OfRequest;
+use transform::{OfRequest, Ready};
 use validate::{Rules, Valid};
 
 /// The doorman: all that is declared, and the values behind the names.
@@ -77,8 +79,12 @@ pub struct Proxy {
     pub routes: Routes,
     /// The values of the secrets.
     pub vault: Vault,
+    /// Those of them that are being read again.
+    pub readings: Readings,
     /// The way out.
     pub client: Client,
+    /// Whom the function is at AWS, where an upstream wants to know.
+    pub role: Option<Role>,
     /// What was answered before, and may be again.
     pub cache: Cache,
     /// Where records are left.
@@ -140,7 +146,9 @@ impl Proxy {
         let started = Instant::now();
         let mut record = Record::open(&request, now);
         let asking = self.cors.judge(&request);
-        let serving = self.serve(request, &asking, (now, started + patience), &mut record);
+        let deadline = started + patience;
+        self.refresh(now, deadline);
+        let serving = self.serve(request, &asking, (now, started, deadline), &mut record);
         let outcome = caught(serving).await;
         let (mut response, passage) = outcome.unwrap_or_else(|problem| {
             self.spent.fetch_or(problem.is_last(), Ordering::Relaxed);
@@ -177,7 +185,7 @@ impl Proxy {
         &'p self,
         request: Request,
         asking: &Asking,
-        (now, deadline): (SystemTime, Instant),
+        (now, started, deadline): (SystemTime, Instant, Instant),
         record: &mut Record<'p>,
     ) -> Result<(Response, Option<Passage>), Problem> {
         let raw = request.path.clone();
@@ -195,7 +203,7 @@ impl Proxy {
         let caller = identify::identify(&request);
         let grant = found.authorize(&caller, &request, now).await?;
         record.caller(&grant);
-        let call = Call { class: grant.class(), ours, now, deadline };
+        let call = Call { class: grant.class(), ours, now, started, deadline };
         let valid = grant.validate(request).await?;
         self.answer(valid, call, record).await
     }
@@ -204,15 +212,14 @@ impl Proxy {
     async fn fetch<'p>(
         &'p self,
         valid: Valid<'p, '_>,
-        call: Call<'_>,
+        mut call: Call<'_>,
         record: &mut Record<'p>,
     ) -> Result<Fetched, Problem> {
         let (route, about) = (valid.found.route, valid.about());
         let ready = valid.transform().await?;
-        let outbound = ready.inject(&self.vault)?;
-        record.arm(&route.upstream.name, outbound.used());
-        let links = Links::new(&self.routes, route, &outbound, call.ours);
-        let reply = self.forward(route, outbound, call.deadline, record).await?;
+        let outbound = self.armed(&ready, &call).await?;
+        let links = Links::new(&self.routes, route, &outbound, call.ours.take());
+        let reply = self.forward(&ready, outbound, &call, record).await?;
         let said = route.cache.map(|_| reply.said());
         let (clean, leaks) = reply.release(&route.response_headers, route.opened())?;
         record.leaks(leaks);
@@ -228,25 +235,52 @@ impl Proxy {
         Ok(Fetched { response, passage, said })
     }
 
+    /// What a call may be armed with.
+    fn means<'m>(&'m self, ready: &'m Ready<'_, '_>, call: &Call<'_>) -> Means<'m> {
+        let (vault, client, role, id) = (&self.vault, &self.client, self.role.as_ref(), &ready.request.id);
+        let (now, deadline, blamed) = (call.moment(), call.deadline, OnceLock::new());
+        Means { vault, client, role, now, deadline, id, blamed }
+    }
+
     /// Sends a request to the route's upstream within the route's time, and
-    /// never past the invocation's own.
-    async fn forward(
-        &self,
-        route: &Route,
+    /// never past the invocation's own; once more where its key was an old one.
+    async fn forward<'p>(
+        &'p self,
+        ready: &Ready<'p, '_>,
         outbound: Outbound,
-        deadline: Instant,
-        record: &mut Record<'_>,
+        call: &Call<'_>,
+        record: &mut Record<'p>,
     ) -> Result<Reply, Problem> {
-        let started = Instant::now();
+        let (started, route) = (Instant::now(), ready.found.route);
+        let (upstream, limits) = (&*route.upstream, self.limits(route, call.deadline, started));
+        let mut effort = Effort::default();
+        let (carried, tokens) = (outbound.needles.clone(), outbound.tokens.clone());
+        record.arm(&upstream.name, outbound.used());
+        let mut reply = upstream.forward(outbound, &self.client, limits, &mut effort).await;
+        if let Some(status) = effort.status.filter(|status| upstream.refuses_key(*status)) {
+            let readings = self.reread(record.used(), call);
+            for (source, version) in tokens.iter().filter(|_| status == StatusCode::UNAUTHORIZED) {
+                source.forget(*version, call.moment());
+            }
+            // Where it must not be sent again, the next request has what is read now.
+            if may_repeat(&ready.request.method, status)
+                && let Some(again) = self.renewed(ready, &carried, (readings, limits.deadline), call).await
+            {
+                record.rearm(again.used());
+                reply = upstream.forward(again, &self.client, limits, &mut effort).await;
+            }
+        }
+        record.stale(self.vault.stale(record.used().iter().map(|used| used.name.as_str())));
+        record.effort(effort, started.elapsed());
+        reply
+    }
+
+    /// How long a call of a route may take, and how much may come back.
+    fn limits(&self, route: &Route, deadline: Instant, started: Instant) -> Limits {
         let timeout = route.timeout.min(deadline.saturating_duration_since(started));
         let pace = Pace { pause: route.timeout, deadline, events_only: route.of_answer.reads() };
         let pace = (self.streaming && route.stream).then_some(pace);
-        let max_bytes = route.of_answer.max_bytes;
-        let limits = Limits { deadline: started + timeout, timeout, max_bytes, pace };
-        let mut effort = Effort::default();
-        let reply = route.upstream.forward(outbound, &self.client, limits, &mut effort).await;
-        record.effort(effort, started.elapsed());
-        reply
+        Limits { deadline: started + timeout, timeout, max_bytes: route.of_answer.max_bytes, pace }
     }
 }
 

@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use super::answer;
 use super::coding::{ABOUT_BYTES, changed, weakened};
 use super::events::{Events, Form, Reshape};
-use super::guard::{Clean, Leaks, too_large};
+use super::guard::{Clean, Leaks, Place, too_large};
 use super::links::Links;
 use crate::body::charset;
 use crate::body::jq::{About, Failed, Program};
@@ -90,7 +90,7 @@ impl Clean {
         let mut leaks = Leaks::new();
         // What was escaped or written in another charset may show only now.
         if shaped.0.body.as_ptr() != before
-            && let Some(cut) = shaped.0.guard.clean(&shaped.0.body, &mut leaks)
+            && let Some(cut) = shaped.0.guard.clean(&shaped.0.body, Place::Body, &mut leaks)
         {
             shaped.0.body = changed(cut, &mut shaped.0.headers);
         }

@@ -21,7 +21,7 @@ use super::audit::{Record, Trail};
 use super::caught;
 use super::events::{Events, Form, Reshape};
 use super::forward::too_slow;
-use super::sweep::Sweep;
+use super::guard::Sweep;
 use crate::wire::client::{Failure, Incoming};
 use crate::wire::problem::Kind;
 use crate::wire::{Body, Problem};

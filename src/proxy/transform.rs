@@ -39,6 +39,9 @@ const LONGEST_REQUEST: usize = 6 << 20;
 /// A request whose body is as the upstream wants it.
 pub struct Ready<'r, 'p> {
     pub(super) found: Found<'r, 'p>,
+    pub(super) about: About,
+    /// The class of the caller that it was granted to.
+    pub(super) class: &'r str,
     pub(super) request: Request,
 }
 
@@ -53,13 +56,13 @@ impl<'r, 'p> Valid<'r, 'p> {
     /// Reshapes the body as the route says. One that nothing changes goes up
     /// byte for byte as it came.
     pub async fn transform(self) -> Result<Ready<'r, 'p>, Problem> {
-        let Self { found, about, mut request, content } = self;
+        let Self { found, about, class, mut request, content } = self;
         let shape = &found.route.of_request;
         let program = shape.program.as_ref().filter(|program| !program.is_identity());
         match (program, content) {
             (Some(program), Some(content)) => {
                 let encode = shape.encode.unwrap_or(Encode::Json);
-                encode.put(encode.made(program, &content.doc, about).await?, &mut request);
+                encode.put(encode.made(program, &content.doc, about.clone()).await?, &mut request);
             }
             (None, Some(content)) if content.written != Written::Nothing => {
                 let wanted = shape.encode.filter(|wanted| content.written != Written::As(*wanted));
@@ -69,7 +72,7 @@ impl<'r, 'p> Valid<'r, 'p> {
             }
             _ => {}
         }
-        Ok(Ready { found, request })
+        Ok(Ready { found, about, class, request })
     }
 }
 

@@ -52,6 +52,8 @@ impl MediaRange {
 pub struct Valid<'r, 'p> {
     pub(super) found: Found<'r, 'p>,
     pub(super) about: About,
+    /// The class of the caller that it was granted to.
+    pub(super) class: &'r str,
     pub(super) request: Request,
     /// What the body says, where somebody must know.
     pub(super) content: Option<Content>,
@@ -71,7 +73,7 @@ impl<'r, 'p> Grant<'r, 'p> {
         if let Some(fault) = request.fault.take() {
             return Err(fault);
         }
-        let Self { found, about, .. } = self;
+        let Self { found, about, class } = self;
         let rules = &found.route.rules;
         rules.check(&request).await?;
         read::unpack_body(&mut request, rules.max_bytes)?;
@@ -84,7 +86,7 @@ impl<'r, 'p> Grant<'r, 'p> {
             let body = content.as_ref().map_or(Val::Null, |content| content.doc.value());
             is_exactly(program, body, about.clone(), false).await?;
         }
-        Ok(Valid { found, about, request, content })
+        Ok(Valid { found, about, class, request, content })
     }
 }
 

@@ -31,11 +31,16 @@ use crate::wire::client::{Client as Http, Failure};
 
 /// `BatchGetSecretValue` takes no more names at once.
 const BATCH: usize = 20;
+/// The label of the version that is in use. AWSPENDING, which a rotation puts on
+/// a value that is still being made, is never asked for.
+const CURRENT: &str = "AWSCURRENT";
 /// Lambda gives an init ten seconds; a clear failure must fit into them.
 const PATIENCE: Duration = Duration::from_secs(8);
 const ATTEMPT: Duration = Duration::from_secs(3);
+const SERVICE: &str = "Secrets Manager";
 
 /// What the environment says about AWS.
+#[derive(Clone)]
 pub struct Account {
     /// `AWS_REGION`.
     pub region: String,
@@ -45,7 +50,8 @@ pub struct Account {
     pub secret_access_key: String,
     /// `AWS_SESSION_TOKEN`, which Lambda always sets.
     pub session_token: Option<String>,
-    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, or else `AWS_ENDPOINT_URL`: an emulator in tests.
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER` or `AWS_ENDPOINT_URL_STS`, or else `AWS_ENDPOINT_URL`: an
+    /// emulator in tests.
     pub endpoint: Option<String>,
 }
 
@@ -57,24 +63,7 @@ pub struct SecretsManager {
 impl SecretsManager {
     /// Asks with the account's credentials, through `http`.
     pub fn new(account: Account, http: Http) -> Self {
-        let Account { region, access_key_id, secret_access_key, session_token, endpoint } = account;
-        let credentials =
-            Credentials::new(access_key_id, secret_access_key, session_token, None, "environment");
-        let mut config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(region))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(Adapter(http))
-            .retry_config(RetryConfig::standard())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_timeout(PATIENCE)
-                    .operation_attempt_timeout(ATTEMPT)
-                    .build(),
-            );
-        config.set_endpoint_url(endpoint);
-        Self { client: Client::new(&config.build()) }
+        Self { client: Client::new(&configure(account, http)) }
     }
 
     /// Reads the current values of `ids`. One secret is one `GetSecretValue`;
@@ -97,7 +86,7 @@ impl SecretsManager {
         match request.send().await {
             Ok(output) => pick(&ids, output),
             Err(error) if error.code() == Some("AccessDeniedException") => self.read_each(ids).await,
-            Err(error) => Err(vec![Refusal::new(ids.join("`, `"), explain(&error))]),
+            Err(error) => Err(vec![Refusal::new(ids.join("`, `"), explain(SERVICE, &error))]),
         }
     }
 
@@ -114,14 +103,33 @@ impl SecretsManager {
     }
 
     async fn read_one(&self, id: String) -> Result<(String, Kept), Refusal> {
-        match self.client.get_secret_value().secret_id(&id).send().await {
+        let request = self.client.get_secret_value().secret_id(&id).version_stage(CURRENT);
+        match request.send().await {
             Ok(output) => {
                 let kept = keep(&id, output.secret_string, output.version_id)?;
                 Ok((id, kept))
             }
-            Err(error) => Err(Refusal::new(&id, explain(&error))),
+            Err(error) => Err(Refusal::new(&id, explain(SERVICE, &error))),
         }
     }
+}
+
+/// How a service of AWS is asked: with the account's credentials, through `http`.
+pub(super) fn configure(account: Account, http: Http) -> SdkConfig {
+    let Account { region, access_key_id, secret_access_key, session_token, endpoint } = account;
+    let credentials = Credentials::new(access_key_id, secret_access_key, session_token, None, "environment");
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(Adapter(http))
+        .retry_config(RetryConfig::standard())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder().operation_timeout(PATIENCE).operation_attempt_timeout(ATTEMPT).build(),
+        );
+    config.set_endpoint_url(endpoint);
+    config.build()
 }
 
 fn owned(ids: &[&str]) -> Vec<String> {
@@ -187,20 +195,20 @@ fn keep(id: &str, text: Option<String>, version: Option<String>) -> Result<Kept,
 /// What went wrong, in words that never hold a value: the service's own where
 /// it says no, ours where its answer cannot be read. The SDK's would quote
 /// that answer, and the secret in it.
-fn explain<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+pub(super) fn explain<E: ProvideErrorMetadata, R>(service: &str, error: &SdkError<E, R>) -> String {
     match error {
         SdkError::ServiceError(refusal) => match (refusal.err().code(), refusal.err().message()) {
-            (Some(code), Some(message)) => format!("Secrets Manager says {code}: {message}"),
-            (Some(code), None) => format!("Secrets Manager says {code}"),
-            (None, _) => "Secrets Manager's answer cannot be read".to_owned(),
+            (Some(code), Some(message)) => format!("{service} says {code}: {message}"),
+            (Some(code), None) => format!("{service} says {code}"),
+            (None, _) => format!("{service}'s answer cannot be read"),
         },
         SdkError::DispatchFailure(failure) => {
             let words = failure.as_connector_error().and_then(failure_in).map(ToString::to_string);
-            format!("Secrets Manager cannot be reached: {}", words.as_deref().unwrap_or("the request failed"))
+            format!("{service} cannot be reached: {}", words.as_deref().unwrap_or("the request failed"))
         }
-        SdkError::TimeoutError(_) => format!("Secrets Manager did not answer within {}s", PATIENCE.as_secs()),
-        SdkError::ConstructionFailure(_) => "the request to Secrets Manager could not be made".to_owned(),
-        _ => "Secrets Manager's answer cannot be read".to_owned(),
+        SdkError::TimeoutError(_) => format!("{service} did not answer within {}s", PATIENCE.as_secs()),
+        SdkError::ConstructionFailure(_) => format!("the request to {service} could not be made"),
+        _ => format!("{service}'s answer cannot be read"),
     }
 }
 

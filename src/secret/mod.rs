@@ -4,8 +4,12 @@
 //! request (`credential`), and where an answer is searched for it (`guard`).
 
 pub mod vault;
+mod wanted;
+pub mod reading;
 pub mod aws;
+pub mod role;
 mod file;
+pub mod pem;
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,7 +27,7 @@ pub use vault::Vault;
 ///     println!("{secret:?}");
 /// }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {

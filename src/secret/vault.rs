@@ -1,20 +1,19 @@
-//! Finds the values behind the names, once per cold start, and keeps them.
+//! Finds the values behind the names, and remembers them.
 //!
-//! A value that could not work is refused here, before any request: the
-//! refusal names the secret and the reason, never the value.
+//! All of them are read once per cold start. From then on each secret goes its
+//! own way: `reading` says when it is read again, and what becomes of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
-
-use regex_lite::Regex;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::aws::SecretsManager;
+use super::reading::{Place, Reading, Why};
 use super::{Secret, SecretRef};
 
-/// A shorter value is no secret: it could be guessed, and cutting it out of
-/// answers would cut out half the words.
-pub const SHORTEST: usize = 8;
+pub use super::wanted::{SHORTEST, Slot, Wanted};
 
 /// Where values are kept. A closed set, so an enum and not a trait.
 pub enum Source {
@@ -22,34 +21,6 @@ pub enum Source {
     Aws(SecretsManager),
     /// A JSON file of `{secret id: string or object}`: local runs only.
     File(PathBuf),
-}
-
-/// One value that the configuration uses.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Our name for it, and the field.
-    pub reference: SecretRef,
-    /// Its name or ARN where it is kept.
-    pub id: String,
-    /// What it must look like.
-    pub expect: Option<Regex>,
-    /// What it is put into.
-    pub slot: Slot,
-    /// Whether it is always a secret, and never just a user name.
-    pub always_secret: bool,
-}
-
-/// What a value is put into, which decides which characters it may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
-    /// A header: visible ASCII and spaces within (RFC 9110 §5.5).
-    Header,
-    /// A cookie's value (RFC 6265 §4.1.1).
-    Cookie,
-    /// A part of a Basic pair: no control characters (RFC 7617 §2).
-    Basic,
-    /// A part of a URL, where anything can be percent-encoded.
-    Url,
 }
 
 /// A secret's text as it is kept, and which version of it that is.
@@ -70,13 +41,18 @@ pub struct Found {
 }
 
 /// Every value that the configuration uses.
-pub struct Vault(HashMap<SecretRef, Found>);
+pub struct Vault {
+    source: Arc<Source>,
+    /// The secrets, each once, whatever many names and fields of it are used.
+    places: Vec<Arc<Place>>,
+    of: HashMap<SecretRef, Arc<Place>>,
+}
 
 /// Why a secret cannot be used. Names it, and never shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    secret: String,
-    why: String,
+    pub(super) secret: String,
+    pub(super) why: String,
 }
 
 impl Refusal {
@@ -92,159 +68,138 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Source {
+    /// Reads the current values of `ids`, in one round trip where that is possible.
+    pub(super) async fn read(&self, ids: &[&str]) -> Result<BTreeMap<String, Kept>, Vec<Refusal>> {
+        match self {
+            Self::Aws(aws) => aws.read(ids).await,
+            Self::File(path) => super::file::read(path, ids),
+        }
+    }
+}
+
 impl Vault {
-    /// Reads all that is wanted, in one round trip where that is possible.
-    /// Every refusal is reported, not only the first.
-    pub async fn open(wanted: &[Wanted], source: &Source) -> Result<Self, Vec<Refusal>> {
-        let ids: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.id.as_str()).collect();
-        let ids: Vec<&str> = ids.into_iter().collect();
-        let kept = match source {
-            _ if ids.is_empty() => BTreeMap::new(),
-            Source::Aws(aws) => aws.read(&ids).await?,
-            Source::File(path) => super::file::read(path, &ids)?,
-        };
-        let mut found = HashMap::new();
-        let mut refusals = Vec::new();
+    /// Reads all that is wanted, as of `now`. Every refusal is reported, not
+    /// only the first.
+    pub async fn open(wanted: Vec<Wanted>, source: Source, now: SystemTime) -> Result<Self, Vec<Refusal>> {
+        let mut by_id: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
         for wanted in wanted {
-            match wanted.find(&kept) {
-                Ok(value) => drop(found.insert(wanted.reference.clone(), value)),
-                Err(why) => refusals.push(Refusal::new(&wanted.reference, why)),
+            by_id.entry(wanted.id.clone()).or_default().push(wanted);
+        }
+        let ids: Vec<&str> = by_id.keys().map(String::as_str).collect();
+        let kept = if ids.is_empty() { BTreeMap::new() } else { source.read(&ids).await? };
+        let mut vault = Self { source: Arc::new(source), places: Vec::new(), of: HashMap::new() };
+        let mut refusals = Vec::new();
+        for (id, wanted) in by_id {
+            match Place::new(id, wanted, &kept, now) {
+                Ok(place) => vault.keep(Arc::new(place)),
+                Err(more) => refusals.extend(more),
             }
         }
-        refusals.dedup();
-        if refusals.is_empty() { Ok(Self(found)) } else { Err(refusals) }
+        if refusals.is_empty() { Ok(vault) } else { Err(refusals) }
     }
 
-    /// The value behind a reference.
-    pub fn get(&self, reference: &SecretRef) -> Option<&Found> {
-        self.0.get(reference)
-    }
-}
-
-impl Wanted {
-    fn find(&self, kept: &BTreeMap<String, Kept>) -> Result<Found, String> {
-        let Some(kept) = kept.get(&self.id) else {
-            return Err(format!("`{}` was not found", self.id));
-        };
-        let secret = match self.reference.field() {
-            None => kept.text.clone(),
-            Some(field) => field_of(&kept.text, field)?,
-        };
-        self.check(secret.expose())?;
-        Ok(Found { secret, version: kept.version.clone() })
+    fn keep(&mut self, place: Arc<Place>) {
+        for reference in place.references() {
+            self.of.insert(reference.clone(), Arc::clone(&place));
+        }
+        self.places.push(place);
     }
 
-    fn check(&self, value: &str) -> Result<(), String> {
-        if value.is_empty() {
-            return Err("its value is empty".to_owned());
-        }
-        if value.trim_matches(['\n', '\r', ' ', '\t']) != value {
-            return Err("its value begins or ends with white space; store it without a line break".to_owned());
-        }
-        if self.always_secret && value.chars().count() < SHORTEST {
-            return Err(format!("its value is shorter than {SHORTEST} characters, which is no secret"));
-        }
-        if !self.slot.takes(value) {
-            return Err(format!("its value has characters that {} cannot have", self.slot));
-        }
-        if self.expect.as_ref().is_some_and(|pattern| !pattern.is_match(value)) {
-            return Err(
-                "its value does not look as `expect` says; a wrong key may have been stored".to_owned()
-            );
-        }
-        Ok(())
+    /// The value behind a reference, as it is known now.
+    pub fn get(&self, reference: &SecretRef) -> Option<Found> {
+        self.of.get(reference)?.get(reference)
     }
-}
 
-/// A field of a JSON object: a string, or a whole number that parsing cannot change.
-fn field_of(text: &Secret, field: &str) -> Result<Secret, String> {
-    let parsed: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(text.expose());
-    // serde_json's own words could quote the value.
-    let Ok(object) = parsed else {
-        return Err("it is no JSON object, so it has no fields".to_owned());
-    };
-    match object.get(field) {
-        Some(serde_json::Value::String(value)) => Ok(Secret::new(value.as_str())),
-        Some(serde_json::Value::Number(value)) if !value.is_f64() => Ok(Secret::new(value.to_string())),
-        Some(serde_json::Value::Number(_)) => {
-            Err(format!("its field `{field}` is a number that would be changed; store it as a string"))
-        }
-        Some(_) => Err(format!("its field `{field}` is no string")),
-        None => Err(format!("it has no field `{field}`")),
+    /// Those of `names` (`github.token`) whose last reading brought nothing to
+    /// use: what is known of them is the value before.
+    pub fn stale<'n>(&self, names: impl Iterator<Item = &'n str>) -> Vec<String> {
+        let stale = self.places.iter().filter(|place| place.is_stale());
+        let stale: Vec<String> =
+            stale.flat_map(|place| place.references().map(ToString::to_string)).collect();
+        names.filter(|name| stale.iter().any(|stale| stale == name)).map(str::to_owned).collect()
     }
-}
 
-impl Slot {
-    fn takes(self, value: &str) -> bool {
-        match self {
-            Self::Header => value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()),
-            Self::Cookie => value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)),
-            Self::Basic | Self::Url => !value.chars().any(char::is_control),
-        }
+    /// The secrets that are older than their `refresh`.
+    pub fn aged(&self, now: SystemTime) -> Vec<Reading> {
+        let aged = self.places.iter().filter(|place| place.wants(&Why::Aged, now));
+        aged.map(|place| self.reading(place, Why::Aged)).collect()
     }
-}
 
-impl fmt::Display for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Header => "a header",
-            Self::Cookie => "a cookie",
-            Self::Basic => "a user name or password",
-            Self::Url => "a URL",
-        })
+    /// The secrets that an upstream refused, each once: `used` are the names
+    /// and versions of what it was sent.
+    pub fn refused<'n>(
+        &self,
+        used: impl Iterator<Item = (&'n str, Option<&'n str>)>,
+        now: SystemTime,
+    ) -> Vec<Reading> {
+        let mut readings: Vec<Reading> = Vec::new();
+        for (name, version) in used {
+            let place = name.parse().ok().and_then(|reference: SecretRef| self.of.get(&reference));
+            let why = Why::Refused(version.map(str::to_owned));
+            if let Some(place) = place.filter(|place| place.wants(&why, now))
+                && !readings.iter().any(|reading| reading.is_of(place))
+            {
+                readings.push(self.reading(place, why));
+            }
+        }
+        readings
+    }
+
+    fn reading(&self, place: &Arc<Place>, why: Why) -> Reading {
+        Reading::new(Arc::clone(&self.source), Arc::clone(place), why)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
-
-    fn open(reference: &str, text: &str, slot: Slot) -> Result<Secret, String> {
-        let wanted = Wanted {
-            reference: reference.parse().unwrap(),
-            id: "prod/x".to_owned(),
-            expect: Regex::new("^(ghp_|user|12)").ok(),
-            slot,
-            always_secret: slot == Slot::Header,
-        };
-        let kept = Kept { text: Secret::new(text), version: Some("v1".to_owned()) };
-        wanted.find(&BTreeMap::from([("prod/x".to_owned(), kept)])).map(|found| found.secret)
-    }
-
-    #[test]
-    fn a_value_that_could_not_work_is_refused_without_showing_it() {
-        let check = |reference: &str, text: &str, slot: Slot, expected: Option<&str>| {
-            let outcome = open(reference, text, slot);
-            match (outcome, expected) {
-                (Ok(_), None) => {}
-                (Err(why), Some(part)) => {
-                    assert!(why.contains(part), "{text}: {why}");
-                    assert!(text.len() < 4 || !why.contains(text), "{why}");
-                }
-                (outcome, _) => panic!("{text}: {:?}", outcome.err()),
-            }
-        };
-        check("x", "ghp_0123456789", Slot::Header, None);
-        check("x.token", r#"{"token":"ghp_0123456789"}"#, Slot::Header, None);
-        check("x.id", r#"{"id":12}"#, Slot::Url, None);
-        check("x.id", r#"{"id":1.10}"#, Slot::Url, Some("store it as a string"));
-        check("x.id", r#"{"id":1234567890123456789012345}"#, Slot::Url, Some("store it as a string"));
-        check("x.user", r#"{"user":"user"}"#, Slot::Basic, None);
-        check("x", "", Slot::Header, Some("empty"));
-        check("x", "ghp_1", Slot::Header, Some("shorter than 8"));
-        check("x", "ghp_0123456789\n", Slot::Header, Some("white space"));
-        check("x", "ghp_01234\u{7}56789", Slot::Header, Some("a header"));
-        check("x", "ghp_0123456é", Slot::Header, Some("a header"));
-        check("x", "ghp_0123;456", Slot::Cookie, Some("a cookie"));
-        check("x", "sk_live_0123456", Slot::Header, Some("`expect`"));
-        check("x.token", "ghp_0123456789", Slot::Header, Some("no JSON object"));
-        check("x.token", r#"{"key":"ghp_0123456789"}"#, Slot::Header, Some("no field `token`"));
-        check("x.token", r#"{"token":["ghp_0123456789"]}"#, Slot::Header, Some("no string"));
-    }
 
     #[tokio::test]
     async fn nothing_is_asked_where_nothing_is_wanted() {
         let nowhere = Source::File("/nonexistent".into());
-        assert!(Vault::open(&[], &nowhere).await.is_ok());
+        assert!(Vault::open(Vec::new(), nowhere, SystemTime::UNIX_EPOCH).await.is_ok());
+    }
+
+    fn wanted(reference: &str, refresh: Option<Duration>) -> Wanted {
+        let (reference, id) = (reference.parse().unwrap(), "prod/x".to_owned());
+        Wanted { reference, id, expect: None, refresh, slot: Slot::Url, always_secret: true }
+    }
+
+    /// Also what has no version: a file on a laptop.
+    #[tokio::test]
+    async fn what_was_refused_is_read_again_and_what_nobody_knows_is_not() {
+        let path = std::env::temp_dir().join(format!("countersign-vault-{}.json", std::process::id()));
+        let put = |value: &str| std::fs::write(&path, format!(r#"{{"prod/x":"{value}"}}"#)).unwrap();
+        put("old-value");
+        let wanted = vec![wanted("x", None)];
+        let vault = Vault::open(wanted, Source::File(path.clone()), SystemTime::UNIX_EPOCH).await.unwrap();
+        put("new-value");
+        let mut readings = vault
+            .refused([("x", None), ("x", None), ("y", None), ("", None)].into_iter(), SystemTime::UNIX_EPOCH);
+        assert_eq!(readings.len(), 1);
+        let until = Instant::now() + Duration::from_secs(5);
+        let setback = readings.pop().unwrap().run(SystemTime::UNIX_EPOCH, until).await;
+        let value = vault.get(&"x".parse().unwrap()).unwrap().secret;
+        assert_eq!((setback, value.expose()), (None, "new-value"));
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_two_ages_for_one_secret_the_shorter_counts() {
+        let path = std::env::temp_dir().join(format!("countersign-ages-{}.json", std::process::id()));
+        std::fs::write(&path, r#"{"prod/x":"some-value"}"#).unwrap();
+        let hours = |hours| Some(Duration::from_hours(hours));
+        let wanted = vec![wanted("a", hours(2)), wanted("b", hours(1)), wanted("c", None)];
+        let vault = Vault::open(wanted, Source::File(path.clone()), SystemTime::UNIX_EPOCH).await.unwrap();
+        for (minutes, expected) in [(0, 0), (59, 0), (60, 1), (61, 1), (500, 1)] {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_mins(minutes);
+            assert_eq!(vault.aged(now).len(), expected, "{minutes}");
+        }
+        std::fs::remove_file(path).unwrap();
     }
 }

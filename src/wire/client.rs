@@ -7,6 +7,7 @@
 //! so no later answer of DNS can slip past (DNS rebinding).
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,8 +18,8 @@ use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
@@ -45,8 +46,33 @@ pub enum Reach {
 }
 
 /// A pooled HTTPS client. Cloning it shares the pool.
-#[derive(Debug, Clone)]
-pub struct Client(reqwest::Client);
+#[derive(Clone)]
+pub struct Client {
+    pooled: reqwest::Client,
+    /// What another one is made of that shows a certificate.
+    roots: Roots,
+    reach: Reach,
+}
+
+/// Who we are to an upstream that asks for a client certificate.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Out of PEM (RFC 7468): the certificate first, then those between it and
+    /// a root; and the private key in PKCS#8, PKCS#1 or SEC 1.
+    ///
+    /// # Errors
+    /// What cannot be read, without a word of it.
+    pub fn from_pem(chain: &str, key: &str) -> Result<Self, String> {
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        let chain = chain.map_err(|_| "the client certificate cannot be read")?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes());
+        Ok(Self { chain, key: key.map_err(|_| "the private key cannot be read")? })
+    }
+}
 
 /// The trust anchors, read once and shared by all clients.
 #[derive(Clone)]
@@ -78,8 +104,8 @@ pub enum Failure {
     TooLarge,
 }
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) | Self::Invalid(why) => f.write_str(why),
             Self::TooLarge => f.write_str("the answer is too large"),
@@ -89,19 +115,31 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// Says nothing of the identity.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("reach", &self.reach).finish_non_exhaustive()
+    }
+}
+
 impl Client {
     /// A client that trusts `roots` and connects as far as `reach` allows.
     pub fn new(roots: &Roots, reach: Reach) -> Result<Self, String> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(Arc::clone(&roots.0))
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Self::with(roots.clone(), reach, None)
+    }
+
+    /// One that is the same, and shows a certificate. Its connections are its own.
+    ///
+    /// # Errors
+    /// The certificate and the key do not belong together, or are of a kind that is not known.
+    pub fn identified(&self, identity: Identity) -> Result<Self, String> {
+        Self::with(self.roots.clone(), self.reach.clone(), Some(identity))
+    }
+
+    fn with(roots: Roots, reach: Reach, identity: Option<Identity>) -> Result<Self, String> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .dns_resolver(Arc::new(Resolver { reach }))
+            .tls_backend_preconfigured(tls(&roots, identity)?)
+            .dns_resolver(Arc::new(Resolver { reach: reach.clone() }))
             .redirect(Policy::none())
             .no_proxy()
             .referer(false)
@@ -109,7 +147,8 @@ impl Client {
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE)
             .build();
-        client.map(Self).map_err(|error| error.without_url().to_string())
+        let pooled = client.map_err(|error| error.without_url().to_string())?;
+        Ok(Self { pooled, roots, reach })
     }
 
     /// Sends a request and waits for the head of the answer.
@@ -120,7 +159,7 @@ impl Client {
         if !body.is_empty() {
             *request.body_mut() = Some(body.into());
         }
-        let mut response = self.0.execute(request).await.map_err(failure)?;
+        let mut response = self.pooled.execute(request).await.map_err(failure)?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let mut head = Response::new(Incoming(response));
         *head.status_mut() = status;
@@ -135,6 +174,20 @@ impl Client {
         let (head, body) = self.open(request, url).await?.into_parts();
         Ok(Response::from_parts(head, body.whole(usize::MAX).await?))
     }
+}
+
+fn tls(roots: &Roots, identity: Option<Identity>) -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let tls = tls.map_err(|error| error.to_string())?.with_root_certificates(Arc::clone(&roots.0));
+    let mut tls = match identity {
+        None => tls.with_no_client_auth(),
+        Some(Identity { chain, key }) => tls
+            .with_client_auth_cert(chain, key)
+            .map_err(|error| format!("the client certificate and its key cannot be used: {error}"))?,
+    };
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
 }
 
 /// A body that the other side has still to send.
@@ -194,11 +247,12 @@ fn is_nonsense(cause: &(dyn std::error::Error + 'static)) -> bool {
     cause.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_parse())
 }
 
-/// What hyper says of chunks that are none (RFC 9112 §7.1). While connecting,
-/// rustls says the same of certificates.
+/// What hyper says of chunks that are none (RFC 9112 §7.1). rustls says the
+/// same of certificates, theirs while connecting and ours soon after.
 fn is_bad_framing(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    matches!(kind, Some(ErrorKind::InvalidInput | ErrorKind::InvalidData))
+    let Some(cause) = cause.downcast_ref::<std::io::Error>() else { return false };
+    let tls = cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    !tls && matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData)
 }
 
 /// Resolves a name, and lets through the addresses that may be reached.

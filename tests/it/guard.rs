@@ -3,9 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::upstream::{Say, say};
+use crate::upstream::{Deed, Misbehaving, Say, say};
 use crate::world::{CANARY, PASSWORD, Setup, USER, World};
 
 const ROUTE: &str = "GET /a: { {open}, response: { headers: any } }";
@@ -35,34 +35,43 @@ fn json_escaped(text: &str, escaped: &str, upper: bool) -> String {
     text.chars().map(|c| if escaped.contains(c) { unit(c) } else { c.to_string() }).collect()
 }
 
-/// The spellings, each with the program that writes so.
-fn spellings() -> Vec<(&'static str, String)> {
+/// The spellings, each with what the record calls it, and the program that writes so.
+fn spellings() -> Vec<(&'static str, &'static str, String)> {
     let percent = utf8_percent_encode(CANARY, NON_ALPHANUMERIC).to_string();
     let html = CANARY.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let (json, escaped) = ("backslash-escaped", "html-escaped");
     vec![
-        ("as it is", CANARY.to_owned()),
-        ("percent-encoded", percent.clone()),
-        ("percent-encoded, lower case", lower(&percent)),
-        ("a form", url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect()),
-        ("base64", STANDARD.encode(CANARY)),
-        ("base64url", URL_SAFE_NO_PAD.encode(CANARY)),
-        ("base64 of Bearer …", STANDARD.encode(format!("Bearer {CANARY}"))),
-        ("base64 of x…", STANDARD.encode(format!("x{CANARY}!"))),
-        ("base64 of xy…", STANDARD.encode(format!("xy{CANARY}!"))),
-        ("hex", hex(CANARY)),
-        ("HEX", hex(CANARY).to_uppercase()),
-        ("html", html.replace('\'', "&#39;")),
-        ("html, Python", html.replace('\'', "&#x27;")),
-        ("JSON, PHP", CANARY.replace('/', "\\/")),
-        ("JSON, Go", json_escaped(CANARY, "<>&", false)),
-        ("JSON, .NET", json_escaped(CANARY, "<>&'+", true)),
-        ("JSON, Gson", json_escaped(CANARY, "<>&'=", false)),
+        ("as it is", "plain", CANARY.to_owned()),
+        ("percent-encoded", "percent-encoded", percent.clone()),
+        ("percent-encoded, lower case", "percent-encoded", lower(&percent)),
+        ("percent-encoded twice", "percent-encoded", percent.replace('%', "%25")),
+        ("a form", "percent-encoded", url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect()),
+        ("base64", "base64", STANDARD.encode(CANARY)),
+        ("base64url", "base64", URL_SAFE_NO_PAD.encode(CANARY)),
+        ("base64 of Bearer …", "base64", STANDARD.encode(format!("Bearer {CANARY}"))),
+        ("base64 of x…", "base64", STANDARD.encode(format!("x{CANARY}!"))),
+        ("base64 of xy…", "base64", STANDARD.encode(format!("xy{CANARY}!"))),
+        ("hex", "hex", hex(CANARY)),
+        ("HEX", "hex", hex(CANARY).to_uppercase()),
+        ("html", escaped, html.replace('\'', "&#39;")),
+        ("html, Python", escaped, html.replace('\'', "&#x27;")),
+        ("JSON, PHP", json, CANARY.replace('/', "\\/")),
+        ("JSON, Go", json, json_escaped(CANARY, "<>&", false)),
+        ("JSON, .NET", json, json_escaped(CANARY, "<>&'+", true)),
+        ("JSON, Gson", json, json_escaped(CANARY, "<>&'=", false)),
+        ("JSON, all of it", json, json_escaped(CANARY, CANARY, false)),
+        ("JSON in JSON", json, json_escaped(CANARY, CANARY, true).replace('\\', "\\\\")),
     ]
+}
+
+/// What the record says of a secret that was cut out.
+fn leaked(place: &str, spelling: &str) -> Value {
+    json!({ "name": "key", "place": place, "spelling": spelling })
 }
 
 #[tokio::test]
 async fn an_echoed_secret_is_cut_out_of_the_body_in_each_spelling() {
-    for (name, spelling) in spellings() {
+    for (name, kind, spelling) in spellings() {
         let world = saying(say(200).body(format!("before «{spelling}», and {spelling} behind"))).await;
         let answer = world.get("/a").send().await;
         let text = answer.text();
@@ -70,7 +79,7 @@ async fn an_echoed_secret_is_cut_out_of_the_body_in_each_spelling() {
         assert!(text.starts_with("before «") && text.ends_with(" behind"), "{name}: {text}");
         assert_eq!(
             (&world.record()["leak"], &world.record()["leaked"]),
-            (&json!(true), &json!(["key"])),
+            (&json!(true), &json!([leaked("body", kind)])),
             "{name}"
         );
     }
@@ -78,7 +87,7 @@ async fn an_echoed_secret_is_cut_out_of_the_body_in_each_spelling() {
 
 #[tokio::test]
 async fn an_echoed_secret_is_cut_out_of_every_header() {
-    for (name, spelling) in spellings() {
+    for (name, kind, spelling) in spellings() {
         let said =
             say(200).with("x-echo", &spelling).with("etag", &format!("\"{spelling}\"")).with("x-clean", "1");
         let world = saying(said).await;
@@ -90,7 +99,7 @@ async fn an_echoed_secret_is_cut_out_of_every_header() {
         assert_eq!(answer.header("x-clean").as_deref(), Some("1"));
         assert_eq!(
             (&world.record()["leak"], &world.record()["leaked"]),
-            (&json!(true), &json!(["key"])),
+            (&json!(true), &json!([leaked("header:etag", kind), leaked("header:x-echo", kind)])),
             "{name}"
         );
     }
@@ -110,6 +119,11 @@ async fn a_percent_sign_before_a_secret_hides_nothing() {
 
 #[tokio::test]
 async fn a_header_that_is_named_like_the_secret_is_dropped() {
+    // Names of headers have no upper case.
+    let world = saying(say(200).with(&hex(CANARY).to_uppercase(), "1")).await;
+    let answer = world.get("/a").send().await;
+    assert!(!answer.shows(&hex(CANARY)), "{answer:?}");
+    assert_eq!(world.record()["leaked"], json!([leaked("header", "hex")]));
     let world = Setup::routes(ROUTE)
         .upstream("credential: { header: { name: X-Token, value: { secret: pair.user } } }")
         .answer(|_| say(200).with(USER, "1"))
@@ -166,4 +180,47 @@ async fn a_clean_answer_is_untouched() {
     let answer = world.get("/a").send().await;
     assert_eq!(answer.0.body(), &bytes);
     assert!(world.record().get("leak").is_none());
+}
+
+/// Neither crosses: the phrase beside a status, and what comes behind a body.
+#[tokio::test]
+async fn what_surrounds_headers_and_body_is_dropped() {
+    let route = "GET /a: { {open}, response: { headers: any } }\n\
+                 GET /b: { {open}, response: { headers: any, stream: true } }";
+    let head = format!("HTTP/1.1 200 {CANARY}\r\ntrailer: x-echo\r\ntransfer-encoding: chunked\r\n\r\n");
+    let text = format!("{head}2;echo=\"key\"\r\nok\r\n0\r\nx-echo: {CANARY}\r\nx-trailer: 1\r\n\r\n");
+    let server = Misbehaving::start(vec![Deed::Close(text.into_bytes())]).await;
+    for (streaming, path) in [(false, "/a"), (true, "/b")] {
+        let setup = Setup::routes(route).at(format!("http://{}", server.address));
+        let world = if streaming { setup.streaming() } else { setup }.start().await;
+        let (status, headers, mut body) = world.get(path).send().await.0.into_parts();
+        let (mut text, head) = (Vec::new(), format!("{status} {headers:?}"));
+        while let Some(chunk) = body.next().await {
+            text.extend_from_slice(&chunk);
+        }
+        assert_eq!(text, b"ok", "{path}");
+        assert!(
+            !head.contains("canary") && !head.contains("x-echo: ") && !head.contains("x-trailer"),
+            "{head}"
+        );
+        assert!(!world.record().to_string().contains("canary"));
+    }
+}
+
+#[tokio::test]
+async fn utf16_is_searched_with_a_label_and_without() {
+    let text = format!("{{\"you sent\":\"{}\"}}", json_escaped(CANARY, "<", false));
+    let expected = "{\"you sent\":\"[redacted]\"}";
+    for encode in [u16::to_le_bytes, u16::to_be_bytes] {
+        let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(encode).collect() };
+        for label in ["application/json; charset=utf-16", "text/plain", "application/octet-stream"] {
+            let world = saying(say(200).with("content-type", label).body(wide(&text))).await;
+            assert_eq!(world.get("/a").send().await.0.body().to_vec(), wide(expected), "{label}");
+            assert_eq!(
+                world.record()["leaked"],
+                json!([leaked("body", "backslash-escaped, utf-16")]),
+                "{label}"
+            );
+        }
+    }
 }

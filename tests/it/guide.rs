@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use countersign::config;
 use serde_json::Value;
 
 use crate::upstream::{Seen, say};
@@ -188,4 +189,25 @@ fn squeezed(text: &str) -> String {
 #[test]
 fn our_address_is_that_of_the_tests() {
     assert!(GUIDE.contains(OURS));
+}
+
+/// What the guide *Credentials* shows passes `countersign check`, and each recipe is shown.
+#[test]
+fn every_recipe_of_the_guide_has_no_flaw() {
+    const CREDENTIALS: &str = include_str!("../../docs/guides/credentials.md");
+    let blocks = CREDENTIALS.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let callers = "version: 1\ncallers: { website: { anonymous: true }, agents: { anonymous: true } }\n";
+    let mut shown = String::new();
+    for block in blocks {
+        let file = format!("{callers}{block}");
+        let flaws = config::examine(&file, &|_| Err(String::new())).err().unwrap_or_default();
+        assert!(flaws.is_empty(), "{flaws:#?}\n{file}");
+        shown.push_str(block);
+    }
+    for recipe in ["bearer", "basic", "header", "query", "cookie", "path", "body", "hmac", "sigv4", "mtls"] {
+        assert!(
+            shown.contains(&format!("{recipe}:")) && CREDENTIALS.contains(&format!("\n## {recipe}\n")),
+            "{recipe}"
+        );
+    }
 }

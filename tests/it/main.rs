@@ -1,7 +1,7 @@
 //! The proxy from outside: a caller in front of it, a real server behind it.
 //!
-//! One binary, so that it links once. `world` is the stage, `upstream` and
-//! `tls` are its actors, and `browser` judges answers as a browser would.
+//! One binary, so that it links once. `world` is the stage, `upstream`,
+//! `manager` and `tls` are its actors, and `browser` judges answers as a browser would.
 //! Then come the stories, in request order.
 
 #![allow(
@@ -14,6 +14,7 @@
 
 mod world;
 mod upstream;
+mod manager;
 mod tls;
 mod browser;
 
@@ -26,11 +27,17 @@ mod urls;
 mod schemas;
 mod headers;
 mod credentials;
+mod tokens;
+mod choices;
+mod signatures;
+mod mtls;
 mod reach;
 mod vault;
+mod rotation;
 mod patience;
 mod failures;
 mod guard;
+mod secrecy;
 mod codings;
 mod links;
 mod transforms;

@@ -5,9 +5,14 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RsaKeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use countersign::config::build::Blueprint;
 use countersign::config::declared::Secret;
@@ -15,14 +20,18 @@ use countersign::config::{self, Declared};
 use countersign::proxy::Proxy;
 use countersign::proxy::audit::Trail;
 use countersign::proxy::cache::Cache;
+use countersign::proxy::renew::Readings;
 use countersign::proxy::stream::Passages;
 use countersign::secret::Vault;
+use countersign::secret::aws::Account;
+use countersign::secret::role::Role;
 use countersign::secret::vault::Source;
 use countersign::wire::client::{Client, Reach, Roots};
 use countersign::wire::{Request, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
+use crate::manager::Manager;
 use crate::upstream::{Say, Script, Seen, Upstream, say};
 
 /// A page that may call.
@@ -51,8 +60,11 @@ pub struct Setup {
     roots: Option<PathBuf>,
     exceptions: bool,
     files: Vec<(String, String)>,
+    more: Vec<(String, String)>,
     streaming: bool,
     mend: fn(&mut Declared),
+    secrets: String,
+    manager: Option<Manager>,
 }
 
 pub struct World {
@@ -80,9 +92,24 @@ impl Setup {
             roots: None,
             exceptions: true,
             files: Vec::new(),
+            more: Vec::new(),
             streaming: false,
             mend: |_| (),
+            secrets: "{ key: test/key, pair: test/pair }".to_owned(),
+            manager: None,
         }
+    }
+
+    /// What the file says about where the secrets are.
+    pub fn secrets(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.secrets);
+        self
+    }
+
+    /// The secrets are in Secrets Manager, and not in a file.
+    pub fn kept_by(mut self, manager: &Manager) -> Self {
+        self.manager = Some(manager.clone());
+        self
     }
 
     /// What the file says about the upstream, besides where it is.
@@ -133,6 +160,13 @@ impl Setup {
         self
     }
 
+    /// One more secret, beside `key` and `pair`.
+    pub fn secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets = self.secrets.replacen('{', &format!("{{ {name}: test/{name},"), 1);
+        self.more.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The function answers in Lambda's streaming mode.
     pub fn streaming(mut self) -> Self {
         self.streaming = true;
@@ -152,11 +186,12 @@ impl Setup {
         let routes: Vec<String> = self.routes.lines().map(|line| format!("  {}\n", line.trim())).collect();
         format!(
             "version: 1\n\
-             secrets: {{ key: test/key, pair: test/pair }}\n\
+             secrets: {}\n\
              upstreams:\n  api: {{ url: '{url}{}', dangerous_plain_http: true, dangerous_private_network: true{more} }}\n\
              {cors}\
              callers: {{ website: {{ anonymous: true }}, members: {{ anonymous: true }} }}\n\
              routes:\n{}",
+            self.secrets,
             self.base,
             routes.concat()
         )
@@ -173,7 +208,8 @@ impl Setup {
         let mut declared =
             config::read_beside(&text, &files).unwrap_or_else(|flaws| panic!("{flaws:#?}\n{text}"));
         (self.mend)(&mut declared);
-        self.assemble(declared, upstream, secrets()).await
+        let secrets = secrets(&self.more);
+        self.assemble(declared, upstream, secrets).await
     }
 
     /// A world as a file of ours declares it, but for the upstreams, which are
@@ -207,18 +243,43 @@ impl Setup {
 
     async fn assemble(self, declared: Declared, upstream: Upstream, secrets: PathBuf) -> World {
         let plan = Blueprint::new(declared).unwrap();
-        let vault = Vault::open(&plan.wanted, &Source::File(secrets)).await;
+        let source = self.manager.map_or(Source::File(secrets), |manager| Source::Aws(manager.client()));
+        let vault = Vault::open(plan.wanted, source, SystemTime::UNIX_EPOCH).await;
         let vault = vault.unwrap_or_else(|refusals| panic!("{refusals:?}"));
         let except = if self.exceptions { plan.private_hosts } else { Default::default() };
         let roots = Roots::new(self.roots.as_deref()).unwrap();
         let client = Client::new(&roots, Reach::Public { except }).unwrap();
         let trail = Arc::new(Trail::Memory(Mutex::default()));
         let (cors, routes, cache, spent) = (plan.cors, plan.routes, Cache::default(), Arc::default());
+        let role = plan.aws_upstream.map(|_| Role::new(account(&upstream), client.clone()));
         let (public_url, streaming) = (None, self.streaming);
-        let passages = Passages::default();
-        let proxy =
-            Proxy { cors, routes, vault, client, cache, trail, public_url, streaming, spent, passages };
+        let (passages, readings) = (Passages::default(), Readings::default());
+        let proxy = Proxy {
+            cors,
+            routes,
+            vault,
+            readings,
+            client,
+            role,
+            cache,
+            trail,
+            public_url,
+            streaming,
+            spent,
+            passages,
+        };
         World { proxy, upstream }
+    }
+}
+
+/// The function's own role. AWS Security Token Service is our own server too.
+fn account(upstream: &Upstream) -> Account {
+    Account {
+        region: "eu-west-1".to_owned(),
+        access_key_id: "AKIDOWN-CANARY".to_owned(),
+        secret_access_key: "own-secret-canary".to_owned(),
+        session_token: Some("own-token-canary".to_owned()),
+        endpoint: Some(format!("http://{}/sts", upstream.address)),
     }
 }
 
@@ -232,13 +293,26 @@ pub fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-fn secrets() -> PathBuf {
-    static ONCE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    let secrets = || {
-        let pair = serde_json::json!({ "user": USER, "password": PASSWORD });
-        file("secrets.json", &serde_json::json!({ "test/key": CANARY, "test/pair": pair }).to_string())
+/// Private keys in PEM, for RS256 and for ES256. Made here, so that no scanner
+/// takes them for a leak.
+fn keys() -> (String, String) {
+    let rsa: Pkcs8V1Der<'_> = RsaKeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
+    let ec = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
+    let pem = |der: &[u8]| {
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der))
     };
-    ONCE.get_or_init(secrets).clone()
+    (pem(rsa.as_ref()), pem(ec.as_ref()))
+}
+
+fn secrets(more: &[(String, String)]) -> PathBuf {
+    static KEYS: OnceLock<(String, String)> = OnceLock::new();
+    let (rsa, ec) = KEYS.get_or_init(keys);
+    let pair = serde_json::json!({ "user": USER, "password": PASSWORD, "rsa": rsa, "ec": ec });
+    let mut secrets = serde_json::json!({ "test/key": CANARY, "test/pair": pair });
+    for (name, value) in more {
+        secrets[format!("test/{name}")] = value.as_str().into();
+    }
+    file("secrets.json", &secrets.to_string())
 }
 
 impl World {
@@ -275,8 +349,19 @@ impl World {
 
     /// All records so far.
     pub fn records(&self) -> Vec<Value> {
+        self.lines("record")
+    }
+
+    /// All alarms so far.
+    pub fn alarms(&self) -> Vec<Value> {
+        self.lines("alarm")
+    }
+
+    fn lines(&self, kind: &str) -> Vec<Value> {
         let Trail::Memory(lines) = &*self.proxy.trail else { panic!("records are kept in memory here") };
-        lines.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let lines = lines.lock().unwrap();
+        let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["type"] == kind).collect()
     }
 
     /// The last record.

@@ -233,6 +233,15 @@ def test_every_log_group_ends_and_none_ends_with_the_stack():
     assert stage()["AccessLogSetting"]["DestinationArn"] == "<AccessLog.Arn>"
 
 
+def test_leaks_are_counted_where_the_records_are():
+    leaks = only(deployed(StageName="prod"), "AWS::Logs::MetricFilter")
+    assert leaks["LogGroupName"] == "<ProxyLog>"
+    # As the record has it: `src/proxy/audit.rs`.
+    assert leaks["FilterPattern"] == '{ $.type = "record" && $.leak IS TRUE }'
+    (metric,) = leaks["MetricTransformations"]
+    assert (metric["MetricNamespace"], metric["MetricName"], metric["MetricValue"]) == ("Countersign/prod", "Leaks", "1")
+
+
 def test_no_log_holds_headers_or_bodies():
     (setting,) = stage()["MethodSettings"]
     assert setting["DataTraceEnabled"] is False
@@ -341,7 +350,7 @@ def test_each_stage_has_a_stack_of_its_own():
 
 
 def test_the_template_can_be_read_in_one_sitting():
-    assert len(TEMPLATE.read_text().splitlines()) < 250
+    assert len(TEMPLATE.read_text().splitlines()) < 260
 
 
 # ---- what lives longer

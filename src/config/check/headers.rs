@@ -2,8 +2,8 @@
 
 use http::{HeaderName, HeaderValue, header};
 
-use super::Flaws;
-use crate::config::declared::{Credential, Upstream};
+use super::{Flaws, credentials};
+use crate::config::declared::Upstream;
 use crate::config::fields::Names;
 use crate::config::tree::At;
 use crate::proxy::headers::{is_range, never_down, never_up};
@@ -88,8 +88,7 @@ pub(super) fn up(at: &At<'_>, names: &Names, dangerous_range: bool, flaws: &mut 
 /// What we set at the upstream is ours to say, in any spelling.
 pub(super) fn not_ours(at: &At<'_>, names: &Names, upstream: &Upstream, flaws: &mut Flaws) {
     let Names::These(names) = names else { return };
-    let credentials = upstream.credential.iter().flat_map(|many| &many.0);
-    let proving: Vec<HeaderName> = credentials.filter_map(of_credential).collect();
+    let proving: Vec<HeaderName> = credentials::recipes(upstream).flat_map(credentials::headers).collect();
     for (item, name) in at.sound_items().iter().zip(names) {
         let folded = fold(name);
         // The same spelling is written over, and so does no harm.
@@ -102,15 +101,6 @@ pub(super) fn not_ours(at: &At<'_>, names: &Names, upstream: &Upstream, flaws: &
             let help = "remove it here: many servers take `-` and `_` for the same";
             flaws.note(item, "the upstream's `headers` set this one", help);
         }
-    }
-}
-
-fn of_credential(credential: &Credential) -> Option<HeaderName> {
-    match credential {
-        Credential::Header { name, .. } => fold(name),
-        // Theirs never go upstream in any case.
-        Credential::Bearer(_) | Credential::Basic { .. } | Credential::Cookie { .. } => None,
-        Credential::Query { .. } | Credential::Path { .. } => None,
     }
 }
 

@@ -4,8 +4,10 @@
 mod credentials;
 mod headers;
 mod programs;
+mod proving;
 mod routes;
 pub(super) mod schemas;
+mod tokens;
 mod upstreams;
 
 use validator::Validate;

@@ -1,6 +1,6 @@
 //! Programs: that each compiles, and what it may look at.
 
-use super::Flaws;
+use super::{Flaws, credentials};
 use crate::body::MediaType;
 use crate::body::jq::{Message, Program};
 use crate::config::declared::{Declared, Errors, Route};
@@ -84,6 +84,7 @@ fn is_readable(range: &str) -> bool {
 }
 
 fn each(declared: &Declared, root: &At<'_>, mut see: impl FnMut(&At<'_>, &Program)) {
+    credentials::conditions(declared, root, |at, text| see(at, &Program::new(text, Message::Request)));
     let routes = root.key("routes");
     for (Parsed(key), route) in &declared.routes {
         let at = routes.key(key.text());

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{Flaws, credentials, field_rules, flaw, headers, programs, refer, schemas, upstreams};
-use crate::config::declared::{Credential, Declared, Request, Route, Upstream};
+use super::{Flaws, credentials, field_rules, flaw, headers, programs, proving, refer, schemas, upstreams};
+use crate::config::declared::{Declared, Request, Route, Upstream};
 use crate::config::fields::{Parsed, Size};
 use crate::config::schemas::Query;
 use crate::config::tree::At;
@@ -19,10 +19,10 @@ const LAMBDAS_LIMIT: usize = 6 * 1024 * 1024;
 const LONGEST_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A route with its key, and where it stands.
-struct Placed<'a> {
+pub(super) struct Placed<'a> {
     key: &'a RouteKey,
-    route: &'a Route,
-    at: At<'a>,
+    pub(super) route: &'a Route,
+    pub(super) at: At<'a>,
 }
 
 pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
@@ -71,15 +71,15 @@ fn one(placed: &Placed<'_>, declared: &Declared, root: &At<'_>, flaws: &mut Flaw
     else {
         return;
     };
-    let credentials = upstream.credential.as_ref().map(|many| many.0.as_slice()).unwrap_or_default();
     let request = at.key("request");
-    credential_query(&request.key("query"), &route.request, credentials, flaws);
+    credential_query(&request.key("query"), &route.request, upstream, flaws);
+    proving::check(placed, upstream, flaws);
     headers::not_ours(&request.key("headers"), &route.request.headers, upstream, flaws);
     arrives(route, upstream, at, flaws);
     // What a flawed credential would put into the path is not known.
     let upstreams = root.key("upstreams");
     if !upstreams.key(name).key("credential").is_flawed_within() {
-        path(placed, credentials, flaws);
+        path(placed, upstream, flaws);
     }
 }
 
@@ -149,7 +149,7 @@ fn is_media_range(text: &str) -> bool {
 }
 
 /// The credential's own parameter is ours to send, in any spelling.
-fn credential_query(at: &At<'_>, request: &Request, credentials: &[Credential], flaws: &mut Flaws) {
+fn credential_query(at: &At<'_>, request: &Request, upstream: &Upstream, flaws: &mut Flaws) {
     let items = at.sound_items();
     let named: Vec<(At<'_>, &String)> = match &request.query {
         Query::Any => Vec::new(),
@@ -157,11 +157,7 @@ fn credential_query(at: &At<'_>, request: &Request, credentials: &[Credential], 
         Query::Judged(parameters) => parameters.keys().map(|name| (at.key(name), name)).collect(),
     };
     for (item, name) in &named {
-        let ours = |credential: &Credential| match credential {
-            Credential::Query { name: own, .. } => credentials::fold(own) == credentials::fold(name),
-            _ => false,
-        };
-        if credentials.iter().any(ours) {
+        if credentials::recipes(upstream).any(|recipe| credentials::owns_query(recipe, name)) {
             flaws.note_key(item, "the upstream's credential is sent in this parameter", "remove it here");
         }
     }
@@ -178,11 +174,12 @@ fn arrives(route: &Route, upstream: &Upstream, at: &At<'_>, flaws: &mut Flaws) {
 }
 
 /// Every name in the upstream's path has a value, and the credential's is among them.
-fn path(placed: &Placed<'_>, credentials: &[Credential], flaws: &mut Flaws) {
+fn path(placed: &Placed<'_>, upstream: &Upstream, flaws: &mut Flaws) {
     let Placed { key, route, at } = placed;
     let at = at.key("path");
     let params: Vec<&str> = key.pattern().params().map(|(name, _)| name).collect();
-    let own: Vec<&str> = credentials.iter().filter_map(path_param).collect();
+    let mut own: Vec<&str> = credentials::recipes(upstream).filter_map(credentials::path_param).collect();
+    own.dedup();
     let wanted: Vec<&str> = match &route.path {
         Some(template) => template.0.params().collect(),
         None => params.clone(),
@@ -211,13 +208,6 @@ fn path(placed: &Placed<'_>, credentials: &[Credential], flaws: &mut Flaws) {
     }
 }
 
-fn path_param(credential: &Credential) -> Option<&str> {
-    match credential {
-        Credential::Path { param, .. } => Some(param.as_str()).filter(|param| !param.is_empty()),
-        _ => None,
-    }
-}
-
 /// Why two routes cannot stand beside each other.
 enum Clash {
     /// They serve the same method at the same path.
@@ -240,7 +230,8 @@ fn clash(first: &Placed<'_>, later: &Placed<'_>) -> Option<Clash> {
     (a.pattern() != b.pattern()).then_some(Clash::Names)
 }
 
-fn methods(placed: &Placed<'_>) -> Vec<Method> {
+/// The methods that a route serves.
+pub(super) fn methods(placed: &Placed<'_>) -> Vec<Method> {
     match (placed.key.method(), &placed.route.methods) {
         (Some(method), _) => vec![method],
         (None, Some(methods)) => methods.iter().map(|Parsed(verb)| verb.0.clone()).collect(),

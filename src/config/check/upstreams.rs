@@ -1,23 +1,24 @@
 //! Where calls go, and what is written into them there.
 
+use std::net::IpAddr;
+
 use super::{Flaws, credentials, field_rules, headers, pasted};
 use crate::config::declared::{Declared, Upstream};
 use crate::config::tree::At;
-use crate::proxy::forward::BaseUrl;
 use crate::wire::address::is_public;
 
 /// Names that never lead out into the internet (RFC 6761 §6.3, RFC 6762 §3, and ICANN's reserved `internal`).
 const PRIVATE_NAMES: [&str; 4] = ["localhost", "local", "internal", "home.arpa"];
 
 pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
-    let (upstreams, secrets) = (root.key("upstreams"), root.key("secrets"));
+    let upstreams = root.key("upstreams");
     for (name, upstream) in &declared.upstreams {
         let at = upstreams.key(name);
         field_rules(upstream, &at, flaws);
         url(upstream, &at, flaws);
         patience(upstream.timeout, &at, flaws);
         own_headers(upstream, &at, flaws);
-        credentials::check(upstream, &at, &secrets, flaws);
+        credentials::check(upstream, &at, root, flaws);
     }
 }
 
@@ -30,17 +31,18 @@ fn url(upstream: &Upstream, at: &At<'_>, flaws: &mut Flaws) {
         let help = "write `https://`, or for a private network `dangerous_plain_http: true` beside it";
         flaws.note(&at, "the credential would cross the network in the clear", help);
     }
-    if is_private(&url.0) && !upstream.dangerous_private_network {
+    if is_private_host(url.0.host(), url.0.address()) && !upstream.dangerous_private_network {
         let help = "name a public host, or write `dangerous_private_network: true` beside it";
         flaws.note(&at, "this host is in a private network", help);
     }
 }
 
-fn is_private(url: &BaseUrl) -> bool {
-    if let Some(address) = url.address() {
+/// Whether a host is none that is out on the internet, as far as its name or address tells.
+pub(super) fn is_private_host(host: &str, address: Option<IpAddr>) -> bool {
+    if let Some(address) = address {
         return !is_public(address);
     }
-    let host = url.host().trim_end_matches('.').to_ascii_lowercase();
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
     let is_under =
         |name: &str| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     PRIVATE_NAMES.into_iter().any(is_under)

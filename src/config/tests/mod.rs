@@ -1,9 +1,11 @@
 //! What is said of which file: all of it, and at its place.
 
+mod credentials;
 mod hostile;
 mod names;
 mod relations;
 mod schemas;
+mod tokens;
 mod yaml;
 
 use super::{Flaw, fields, read};

@@ -17,6 +17,7 @@ fn each_relation_is_checked() {
         "'a b'",
         "secrets.github: this is no name of a secret in AWS Secrets Manager",
     );
+    check("'^[0-9]+:'", "'^1', refresh: 0s", "secrets.bot.refresh: nothing happens in no time");
     check("'^[0-9]+:'", "'('", "secrets.bot.expect: this is no regular expression");
     check("id: countersign/bot, ", "", "secrets.bot.id: it is not said where this secret is kept");
     check(

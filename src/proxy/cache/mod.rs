@@ -66,8 +66,17 @@ pub struct Call<'c> {
     pub ours: Option<String>,
     /// When it came in.
     pub now: SystemTime,
+    /// The same on the clock that waiting is measured by.
+    pub started: Instant,
     /// When it must be over.
     pub deadline: Instant,
+}
+
+impl Call<'_> {
+    /// What time it is by now.
+    pub fn moment(&self) -> SystemTime {
+        self.now + self.started.elapsed()
+    }
 }
 
 /// An answer that is ready to leave.

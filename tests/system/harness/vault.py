@@ -63,6 +63,10 @@ class Front:
         self._server.shutdown()
         self._server.server_close()
 
+    def break_down(self):
+        """Every call from now on is a 500."""
+        self._broken = True
+
     def answer(self, operation, body, headers):
         """Status, body and type of the answer to one call."""
         self.calls.append((operation, json.loads(body or "{}")))

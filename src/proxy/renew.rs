@@ -1,0 +1,144 @@
+//! Rotation that heals: secrets are read again while requests run.
+//!
+//! A reading is a task of its own: a caller that gives up does not end it, and
+//! what it finds is for everybody. No request fails because of it. Until there
+//! is a better value the known one is used, and an alarm says that there is none.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::Proxy;
+use super::audit::Trail;
+use super::cache::Call;
+use super::inject::Outbound;
+use super::transform::Ready;
+use crate::credential::{Needle, Used};
+use crate::secret::Secret;
+use crate::secret::reading::{Fault, Reading, Setback};
+use crate::wire::Problem;
+
+/// The secrets that are being read again.
+#[derive(Default)]
+pub struct Readings(Mutex<JoinSet<()>>);
+
+/// Ends when a reading does, whatever it brought.
+type Ended = oneshot::Receiver<()>;
+
+/// A line of the trail that somebody should look at.
+#[derive(Serialize)]
+struct Alarm {
+    /// What kind of line this is: `alarm`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    time: String,
+    /// `secret_unread` or `secret_unfit`.
+    code: &'static str,
+    secret: String,
+    /// The version that cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    cause: String,
+}
+
+impl Readings {
+    /// Waits for those that are on their way: a frozen environment would break them off.
+    pub async fn settle(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks());
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Starts one, and gives what ends when it does.
+    fn start(&self, reading: Reading, (now, deadline): (SystemTime, Instant), trail: Arc<Trail>) -> Ended {
+        let (done, ended) = oneshot::channel();
+        let mut tasks = self.tasks();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            if let Some(setback) = reading.run(now, deadline).await {
+                trail.leave(&Alarm::new(setback, now));
+            }
+            drop(done);
+        });
+        ended
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Alarm {
+    fn new(setback: Setback, now: SystemTime) -> Self {
+        let Setback { secret, fault, version, why } = setback;
+        let code = match fault {
+            Fault::Unread => "secret_unread",
+            Fault::Unfit => "secret_unfit",
+        };
+        let time = humantime::format_rfc3339_millis(now).to_string();
+        Self { kind: "alarm", time, code, secret, version, cause: why }
+    }
+}
+
+impl Proxy {
+    /// Begins to read what is older than its `refresh`, beside the request.
+    pub(super) fn refresh(&self, now: SystemTime, deadline: Instant) {
+        for reading in self.vault.aged(now) {
+            drop(self.readings.start(reading, (now, deadline), Arc::clone(&self.trail)));
+        }
+    }
+
+    /// Begins to read again the secrets that an upstream refused.
+    pub(super) fn reread(&self, refused: &[Used], call: &Call<'_>) -> Vec<Ended> {
+        let times = (call.moment(), call.deadline);
+        let used = refused.iter().map(|used| (used.name.as_str(), used.version.as_deref()));
+        let readings = self.vault.refused(used, times.0).into_iter();
+        readings.map(|reading| self.readings.start(reading, times, Arc::clone(&self.trail))).collect()
+    }
+
+    /// Arms a request; once more with what is read then, where somebody who hands
+    /// out tokens does not take what we prove ourselves with.
+    pub(super) async fn armed(&self, ready: &Ready<'_, '_>, call: &Call<'_>) -> Result<Outbound, Problem> {
+        let means = self.means(ready, call);
+        let refused = match ready.inject(&means).await {
+            Ok(outbound) => return Ok(outbound),
+            Err(refused) => refused,
+        };
+        let Some(blamed) = means.blamed.get() else { return Err(refused) };
+        let known = || -> Vec<_> { blamed.iter().map(|used| self.value(used)).collect() };
+        let before = known();
+        for ended in self.reread(blamed, call) {
+            if timeout_at(call.deadline, ended).await.is_err() {
+                return Err(refused);
+            }
+        }
+        if known() == before {
+            return Err(refused);
+        }
+        ready.inject(&self.means(ready, call)).await
+    }
+
+    fn value(&self, used: &Used) -> Option<Secret> {
+        let reference = used.name.parse().ok()?;
+        Some(self.vault.get(&reference)?.secret)
+    }
+
+    /// The request once more, if it carries something else now than what was
+    /// refused, and the readings have ended by `until`.
+    pub(super) async fn renewed(
+        &self,
+        ready: &Ready<'_, '_>,
+        refused: &[Needle],
+        (readings, until): (Vec<Ended>, Instant),
+        call: &Call<'_>,
+    ) -> Option<Outbound> {
+        for ended in readings {
+            drop(timeout_at(until, ended).await.ok()?);
+        }
+        let again = ready.inject(&self.means(ready, call)).await.ok()?;
+        (again.needles != refused && Instant::now() < until).then_some(again)
+    }
+}

@@ -1,0 +1,157 @@
+//! What goes into the body, and the signatures that cover the request as it goes out.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use serde_json::json;
+
+use crate::upstream::{Seen, say};
+use crate::world::{CANARY, Setup, USER, World};
+
+const ROUTES: &str = "\
+GET /a/{id}: { {open}, request: { query: any, headers: any } }
+POST /a/{id}: { {open}, request: { query: any } }
+PUT /made/{id}: { {open}, request: { transform: '{n: .m}', encode: form } }";
+
+const BODY: &str = "{ body: { pointer: /api_key, value: { secret: key } } }";
+const HMAC: &str = "{ hmac: { key: key, over: '{timestamp}.{id}.{method}.{target}.{body}', header: X-Signature, \
+                     encoding: base64, timestamp_header: X-Time, id_header: X-Id } }";
+const AWS: &str = "{ sigv4: { service: execute-api, region: eu-west-1, access_key_id: pair.user, \
+                    secret_access_key: pair.password } }";
+
+async fn world(routes: &str, credential: &str) -> World {
+    Setup::routes(routes).upstream(&format!("credential: {credential}")).answer(echo).start().await
+}
+
+/// An upstream that repeats all it hears, and hands out keys as AWS does.
+fn echo(seen: &Seen) -> crate::upstream::Say {
+    if seen.path().starts_with("/sts") {
+        return say(200).with("content-type", "text/xml").body(LENT);
+    }
+    say(200).body(format!("{:?} {} {}", seen.headers, seen.target, String::from_utf8_lossy(&seen.body)))
+}
+
+const LENT: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+    <Credentials><AccessKeyId>ASIALENT-CANARY</AccessKeyId><SecretAccessKey>lent-secret-canary</SecretAccessKey>\
+    <SessionToken>lent-token-canary</SessionToken><Expiration>1970-01-01T01:00:00Z</Expiration></Credentials>\
+    </AssumeRoleResult></AssumeRoleResponse>";
+
+fn last(world: &World) -> Seen {
+    world.upstream.seen().pop().unwrap()
+}
+
+#[tokio::test]
+async fn a_credential_in_the_body_takes_its_place_after_the_program() {
+    let post = ROUTES.lines().skip(1).collect::<Vec<_>>().join("\n");
+    let world = world(&post, BODY).await;
+    let send = async |method: &str, target: &str, kind: &str, body: &'static str| {
+        let answer = world.ask(method, target).header("content-type", kind).body(body).send().await;
+        assert!(!answer.shows(CANARY), "{}", answer.text());
+        answer.verdict()
+    };
+    let json = "application/json";
+    assert_eq!(send("POST", "/a/1", json, r#"{"api_key": "mine", "n": 1.10}"#).await, "200");
+    assert_eq!(last(&world).body, format!(r#"{{"api_key":{},"n":1.10}}"#, json!(CANARY)));
+    assert_eq!(send("PUT", "/made/1", json, r#"{"m": "x y"}"#).await, "200");
+    let form: Vec<_> = url::form_urlencoded::parse(&last(&world).body).into_owned().collect();
+    assert_eq!(form, [("n".to_owned(), "x y".to_owned()), ("api_key".to_owned(), CANARY.to_owned())]);
+    let sent = world.upstream.seen().len();
+    assert_eq!(send("POST", "/a/1", json, "[]").await, "400 malformed_body");
+    assert_eq!(send("POST", "/a/1", "text/plain", "x").await, "415 content_type_not_allowed");
+    assert_eq!(world.upstream.seen().len(), sent);
+}
+
+#[tokio::test]
+async fn a_signature_covers_what_goes_out_and_not_what_came_in() {
+    let post = ROUTES.lines().skip(1).collect::<Vec<_>>().join("\n");
+    let recipes = format!("[{HMAC}, {BODY}, {{ query: {{ name: k, value: {{ secret: key }} }} }}]");
+    let world = world(&post, &recipes).await;
+    let ask = world.post("/a/caf%C3%A9?q=1&k=mine").header("content-type", "application/json").after(1000);
+    let answer = ask.body("{}").send().await;
+    assert_eq!((answer.status(), answer.shows(CANARY)), (StatusCode::OK, false));
+    let seen = last(&world);
+    assert!(seen.target.starts_with("/a/caf%C3%A9?q=1&k=canary%2F9Zp"), "{}", seen.target);
+    let body = std::str::from_utf8(&seen.body).unwrap();
+    let over = format!("1000.request-1.POST.{}.{body}", seen.target);
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, CANARY.as_bytes());
+    let expected = STANDARD.encode(aws_lc_rs::hmac::sign(&key, over.as_bytes()));
+    assert_eq!((seen.all("x-signature"), seen.all("x-time")), (vec![expected], vec!["1000".to_owned()]));
+    assert_eq!(seen.all("x-id"), ["request-1"]);
+}
+
+/// The signature itself is compared with AWS's own in `credential::sigv4`.
+#[tokio::test]
+async fn aws_signs_last_over_all_that_we_send() {
+    let world = world(
+        ROUTES.lines().nth(1).unwrap(),
+        &format!("[{AWS}, {BODY}, {{ header: {{ name: X-Tag, value: t }} }}]"),
+    )
+    .await;
+    let ask =
+        world.post("/a/1?X-Amz-Signature=mine&q=1").header("content-type", "application/json").after(86_400);
+    assert_eq!(ask.body("{}").send().await.verdict(), "200");
+    let seen = last(&world);
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &seen.body);
+    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((seen.all("x-amz-content-sha256"), seen.target.as_str()), (vec![hash], "/a/1?q=1"));
+    let authorization = seen.all("authorization").concat();
+    let start = format!("AWS4-HMAC-SHA256 Credential={USER}/19700102/eu-west-1/execute-api/aws4_request, ");
+    let signed = "SignedHeaders=content-type;host;x-amz-content-sha256;x-amz-date;x-tag, Signature=";
+    assert!(authorization.starts_with(&format!("{start}{signed}")), "{authorization}");
+}
+
+#[tokio::test]
+async fn a_presigned_url_stays_with_us() {
+    let form = AWS.replace("service: execute-api", "service: s3, form: query, expires: 1m");
+    let world = world(ROUTES, &form).await;
+    let answer = world.get("/a/x%20y?q=1&x-amz-date=mine").send().await;
+    let query = last(&world).query();
+    let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names[..2], ["q", "X-Amz-Algorithm"]);
+    assert!(query.contains(&("X-Amz-Expires".to_owned(), "60".to_owned())) && !names.contains(&"x-amz-date"));
+    assert!(!answer.shows(USER) && answer.shows("[redacted]"));
+}
+
+#[tokio::test]
+async fn the_functions_own_role_signs_where_no_keys_are_given() {
+    let world = world(ROUTES, "{ sigv4: { service: s3, region: eu-west-1 } }").await;
+    let answer = world.get("/a/1").header("x-amz-security-token", "mine").send().await;
+    let seen = last(&world);
+    assert_eq!(seen.all("x-amz-security-token"), ["own-token-canary"]);
+    assert!(seen.all("authorization").concat().contains("Credential=AKIDOWN-CANARY/"));
+    assert!(!answer.shows("own-token-canary") && !answer.shows("AKIDOWN-CANARY"), "{}", answer.text());
+    assert_eq!(world.record()["secrets"], json!([{ "name": "aws:role" }]));
+}
+
+#[tokio::test]
+async fn a_role_is_taken_on_once_and_again_before_it_ends() {
+    let role = "{ sigv4: { service: s3, region: eu-west-1, role: 'arn:aws:iam::123456789012:role/reader' } }";
+    let world = world(ROUTES, role).await;
+    let check = async |after: u64, asked: usize| {
+        let answer = world.get("/a/1").after(after).send().await;
+        let seen = world.upstream.seen();
+        assert_eq!(seen.iter().filter(|seen| seen.path().starts_with("/sts")).count(), asked, "{after}");
+        assert_eq!(last(&world).all("x-amz-security-token"), ["lent-token-canary"]);
+        assert!(!answer.shows("lent-token-canary") && !answer.shows("ASIALENT-CANARY"), "{}", answer.text());
+    };
+    check(0, 1).await;
+    check(3200, 1).await;
+    check(3301, 2).await;
+    let asked = &world.upstream.seen()[0];
+    let question: Vec<_> = url::form_urlencoded::parse(&asked.body).into_owned().collect();
+    assert!(question.contains(&("RoleArn".to_owned(), "arn:aws:iam::123456789012:role/reader".to_owned())));
+    assert!(asked.all("authorization").concat().contains("Credential=AKIDOWN-CANARY/"));
+}
+
+#[tokio::test]
+async fn a_role_that_is_refused_sends_nothing() {
+    let role =
+        "credential: { sigv4: { service: s3, region: eu-west-1, role: 'arn:aws:iam::1:role/reader' } }";
+    let refusal = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
+                   <Message>not you</Message></Error><RequestId>r</RequestId></ErrorResponse>";
+    let no = move |_: &Seen| say(403).with("content-type", "text/xml").body(refusal);
+    let world = Setup::routes(ROUTES).upstream(role).answer(no).start().await;
+    assert_eq!(world.get("/a/1").send().await.verdict(), "503 secret_unavailable");
+    assert_eq!(world.record()["cause"], "AWS Security Token Service says AccessDenied: not you");
+    assert!(world.upstream.seen().iter().all(|seen| seen.path().starts_with("/sts")));
+}
