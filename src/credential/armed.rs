@@ -111,7 +111,10 @@ impl<'r> Armed<'r> {
 
     /// A value that was made out of secrets, and is guarded like one.
     pub fn derived(&mut self, name: impl Into<String>, secret: Secret) {
-        self.needles.push(Needle { name: name.into(), secret });
+        let needle = Needle { name: name.into(), secret };
+        if !self.needles.contains(&needle) {
+            self.needles.push(needle);
+        }
     }
 
     /// The value behind a reference, which the answer is searched for.
@@ -119,11 +122,8 @@ impl<'r> Armed<'r> {
         let Some(Found { secret, version }) = vault.get(reference) else {
             return Err(unavailable(format_args!("secret `{reference}` is not in the vault")));
         };
-        let used = Used { name: reference.to_string(), version };
-        if !self.used.contains(&used) {
-            self.derived(used.name.clone(), secret.clone());
-            self.used.push(used);
-        }
+        self.derived(reference.to_string(), secret.clone());
+        self.was_used(&[Used { name: reference.to_string(), version }]);
         Ok(secret)
     }
 
@@ -134,7 +134,8 @@ impl<'r> Armed<'r> {
         }
     }
 
-    fn was_used(&mut self, used: &[Used]) {
+    /// What the record says of it.
+    pub(super) fn was_used(&mut self, used: &[Used]) {
         for one in used {
             if !self.used.contains(one) {
                 self.used.push(one.clone());

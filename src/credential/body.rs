@@ -71,6 +71,9 @@ pub(super) fn fill(fields: &[(&Pointer, Zeroizing<String>)], draft: &mut Draft<'
         let cause = "its credential goes into the body, and this method has none";
         return Err(Problem::new(Kind::Internal, "this route is not set up right").because(cause));
     }
+    if 1 < draft.headers.get_all(header::CONTENT_TYPE).iter().count() {
+        return Err(Problem::new(Kind::ContentTypeNotAllowed, "send one content-type"));
+    }
     let media = match draft.headers.get(header::CONTENT_TYPE) {
         Some(text) => text.to_str().ok().and_then(MediaType::parse).ok_or_else(unfit_type)?,
         None if draft.body.is_empty() => MediaType::parse("application/json").ok_or_else(unfit_type)?,
@@ -79,6 +82,10 @@ pub(super) fn fill(fields: &[(&Pointer, Zeroizing<String>)], draft: &mut Draft<'
     let body = charset::to_utf8(&media, draft.body).map_err(malformed)?;
     let (body, kind) = match &media {
         media if media.is_json() => (in_json(fields, &body)?, media.essence()),
+        // What is percent-encoded in a form is of its charset too.
+        media if media.is_form() && media.charset().is_some_and(|set| !set.eq_ignore_ascii_case("utf-8")) => {
+            return Err(unfit_type());
+        }
         media if media.is_form() => (in_form(fields, &body), media.essence()),
         _ => return Err(unfit_type()),
     };
@@ -113,9 +120,15 @@ fn put(value: Val, steps: &[String], text: &str) -> Option<Val> {
     let Val::Obj(entries) = value else { return None };
     let mut entries = Map::clone(&entries);
     let key = Val::utf8_str(Bytes::copy_from_slice(first.as_bytes()));
-    let within = entries.get(&key).cloned().unwrap_or_else(|| Val::obj(Map::default()));
+    let within = entries.shift_remove(&key).unwrap_or_else(|| Val::obj(Map::default()));
+    // Some parsers do not tell `KEY` from `key`, and take the last one.
+    entries.retain(|other, _| !is_same_key(other, first));
     entries.insert(key, put(within, rest, text)?);
     Some(Val::obj(entries))
+}
+
+fn is_same_key(key: &Val, name: &str) -> bool {
+    matches!(key, Val::TStr(key) if key.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// The caller's own fields stay as they were sent, but for those of the same name.
@@ -189,8 +202,8 @@ mod tests {
         );
         check(
             JSON,
-            r#"{"api_key": ["mine"], "auth": {"k/y": 1, "b": 2}}"#,
-            (JSON, r#"{"api_key":"s&\"1","auth":{"k/y":"é","b":2}}"#),
+            r#"{"api_key": ["mine"], "API_key": 1, "auth": {"k/y": 1, "b": 2, "K/Y": 3}, "z": 1}"#,
+            (JSON, r#"{"z":1,"api_key":"s&\"1","auth":{"b":2,"k/y":"é"}}"#),
         );
         check(
             "application/vnd.api+json; charset=utf-8",
@@ -217,6 +230,12 @@ mod tests {
         {
             check("POST", "application/json", body, Kind::MalformedBody);
         }
+        check(
+            "POST",
+            "application/x-www-form-urlencoded; charset=iso-8859-1",
+            "a=%E9",
+            Kind::ContentTypeNotAllowed,
+        );
         for kind in ["text/plain", "multipart/form-data; boundary=x", "", "nonsense"] {
             check("PUT", kind, "x", Kind::ContentTypeNotAllowed);
         }

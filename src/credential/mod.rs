@@ -149,11 +149,15 @@ impl Credential {
 }
 
 /// Whether two names may mean one parameter: some frameworks read `API_KEY`,
-/// `api.key` and `api_key[]` as `api_key`. The credential's own takes the place of the
-/// caller's.
-fn is_same_param(known: &str, name: &str) -> bool {
-    let bare = |name: &str| name.trim_end_matches("[]").to_ascii_lowercase().replace(['.', ' ', '['], "_");
-    bare(known) == bare(name)
+/// `api.key`, `api_key[]` and `api_key[0]` as `api_key`. The credential's own
+/// takes the place of the caller's.
+pub fn is_same_param(known: &str, name: &str) -> bool {
+    folded(known) == folded(name)
+}
+
+/// A parameter's name as any of them may read it.
+pub fn folded(name: &str) -> String {
+    name.split('[').next().unwrap_or_default().to_ascii_lowercase().replace(['.', ' '], "_")
 }
 
 impl Value {

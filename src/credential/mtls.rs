@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::armed::Used;
 use super::{Armed, Means, unavailable};
+use crate::secret::pem::straighten;
 use crate::secret::vault::Slot;
 use crate::secret::{Secret, SecretRef};
 use crate::wire::Problem;
@@ -49,9 +50,15 @@ impl Mtls {
         if let Some(made) = made.as_ref().filter(same) {
             return Ok(made.client.clone());
         }
-        let identity = Identity::from_pem(certificate.expose(), key.expose());
-        let client = identity.and_then(|identity| means.client.identified(identity));
-        let client = client.map_err(|why| unavailable(format_args!("secret `{}`: {why}", self.key)))?;
+        let identity = Identity::from_pem(&straighten(certificate.expose()), &straighten(key.expose()));
+        let client = match identity.and_then(|identity| means.client.identified(identity)) {
+            Ok(client) => client,
+            // Between the reading of the one and of the other they do not fit together.
+            Err(why) => {
+                let before = made.as_ref().map(|made| made.client.clone());
+                return before.ok_or_else(|| unavailable(format_args!("secret `{}`: {why}", self.key)));
+            }
+        };
         *made = Some(Made { certificate, key, client: client.clone() });
         Ok(client)
     }
@@ -61,7 +68,7 @@ impl Mtls {
         let Some(found) = means.vault.get(&self.certificate) else {
             return Err(unavailable(format_args!("secret `{}` is not in the vault", self.certificate)));
         };
-        armed.used.push(Used { name: self.certificate.to_string(), version: found.version.clone() });
-        Ok(found.secret.clone())
+        armed.was_used(&[Used { name: self.certificate.to_string(), version: found.version }]);
+        Ok(found.secret)
     }
 }

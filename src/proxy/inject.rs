@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
@@ -85,8 +85,11 @@ impl Ready<'_, '_> {
         let accepts = Accepts::of(&request.headers);
         let mut headers = route.request_headers.up(&request.headers, route.range);
         let range = headers.keys().any(is_range);
-        for name in upstream.credentials.iter().flat_map(Credential::headers) {
-            headers.remove(name);
+        // Some servers read `x_sign` and `x-sign` as one.
+        let plain = |name: &HeaderName| name.as_str().replace('_', "-");
+        for own in upstream.credentials.iter().flat_map(Credential::headers) {
+            let same: Vec<_> = headers.keys().filter(|name| plain(name) == plain(own)).cloned().collect();
+            same.iter().for_each(|name| drop(headers.remove(name)));
         }
         for (name, value) in upstream.headers.iter().chain(armed.headers.iter().map(|(n, v)| (n, v))) {
             headers.insert(name, value.clone());

@@ -254,7 +254,8 @@ impl Proxy {
         let (started, route) = (Instant::now(), ready.found.route);
         let (upstream, limits) = (&*route.upstream, self.limits(route, call.deadline, started));
         let mut effort = Effort::default();
-        let (carried, tokens) = (outbound.needles.clone(), outbound.tokens.clone());
+        let (needles, used, tokens) =
+            (outbound.needles.clone(), outbound.used.clone(), outbound.tokens.clone());
         record.arm(&upstream.name, outbound.used());
         let mut reply = upstream.forward(outbound, &self.client, limits, &mut effort).await;
         if let Some(status) = effort.status.filter(|status| upstream.refuses_key(*status)) {
@@ -264,7 +265,8 @@ impl Proxy {
             }
             // Where it must not be sent again, the next request has what is read now.
             if may_repeat(&ready.request.method, status)
-                && let Some(again) = self.renewed(ready, &carried, (readings, limits.deadline), call).await
+                && let Some(again) =
+                    self.renewed(ready, (&needles, &used), (readings, limits.deadline), call).await
             {
                 record.rearm(again.used());
                 reply = upstream.forward(again, &self.client, limits, &mut effort).await;

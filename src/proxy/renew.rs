@@ -20,6 +20,7 @@ use super::transform::Ready;
 use crate::credential::{Needle, Used};
 use crate::secret::Secret;
 use crate::secret::reading::{Fault, Reading, Setback};
+use crate::secret::vault::Found;
 use crate::wire::Problem;
 
 /// The secrets that are being read again.
@@ -108,22 +109,25 @@ impl Proxy {
             Err(refused) => refused,
         };
         let Some(blamed) = means.blamed.get() else { return Err(refused) };
-        let known = || -> Vec<_> { blamed.iter().map(|used| self.value(used)).collect() };
-        let before = known();
+        let known = || -> Vec<_> { blamed.iter().filter_map(|used| self.found(used)).collect() };
+        let before: Vec<_> = known().into_iter().map(|found| found.secret).collect();
         for ended in self.reread(blamed, call) {
             if timeout_at(call.deadline, ended).await.is_err() {
                 return Err(refused);
             }
         }
-        if known() == before {
+        // Somebody else may have read it just before us.
+        let same = |(found, (secret, used)): (&Found, (&Secret, &Used))| {
+            found.secret == *secret && found.version == used.version
+        };
+        if known().iter().zip(before.iter().zip(blamed)).all(same) {
             return Err(refused);
         }
         ready.inject(&self.means(ready, call)).await
     }
 
-    fn value(&self, used: &Used) -> Option<Secret> {
-        let reference = used.name.parse().ok()?;
-        Some(self.vault.get(&reference)?.secret)
+    fn found(&self, used: &Used) -> Option<Found> {
+        self.vault.get(&used.name.parse().ok()?)
     }
 
     /// The request once more, if it carries something else now than what was
@@ -131,14 +135,17 @@ impl Proxy {
     pub(super) async fn renewed(
         &self,
         ready: &Ready<'_, '_>,
-        refused: &[Needle],
+        (needles, used): (&[Needle], &[Used]),
         (readings, until): (Vec<Ended>, Instant),
         call: &Call<'_>,
     ) -> Option<Outbound> {
         for ended in readings {
             drop(timeout_at(until, ended).await.ok()?);
         }
-        let again = ready.inject(&self.means(ready, call)).await.ok()?;
-        (again.needles != refused && Instant::now() < until).then_some(again)
+        let means = self.means(ready, call);
+        let again = timeout_at(until, ready.inject(&means)).await.ok()?.ok()?;
+        // A certificate is no needle; its version tells it apart.
+        let is_new = again.needles != needles || again.used != used;
+        (is_new && Instant::now() < until).then_some(again)
     }
 }

@@ -79,7 +79,8 @@ impl Role {
             access_key_id: Secret::new(lent.access_key_id),
             secret_access_key: Secret::new(lent.secret_access_key),
             session_token: Some(Secret::new(lent.session_token)),
-            expires: SystemTime::try_from(lent.expiration).ok(),
+            // What cannot be read is no promise: such keys are for one call.
+            expires: Some(SystemTime::try_from(lent.expiration).unwrap_or(SystemTime::UNIX_EPOCH)),
         })
     }
 }

@@ -51,12 +51,15 @@ async fn a_query_credential_takes_the_place_of_the_callers_parameter() {
 /// Some frameworks read names without case, or `key[]` as one of several.
 #[tokio::test]
 async fn no_other_spelling_of_its_name_stands_beside_the_credential() {
-    let recipe = "[{ query: { name: key, value: { secret: key } } }, { header: { name: X-Token, value: { secret: key } } }]";
+    let recipe = "[{ query: { name: key, value: { secret: key } } }, { header: { name: X-Token, value: { secret: key } } }, \
+                  { header: { name: X_Sign, value: { secret: key } } }]";
     let world = armed(recipe, "GET /a: { {open}, request: { query: any, headers: any } }").await;
-    let ask = world.get("/a?KEY=mine&q=1&key[]=mine&Key%5B%5D=mine").header("x_token", "mine");
+    let ask = world.get("/a?KEY=mine&q=1&key[]=mine&Key%5B%5D=mine&key[0]=mine&key%5Ba%5D=mine");
+    let ask = ask.header("x_token", "mine").header("x-sign", "mine");
     assert_eq!(ask.header("X_HTTP_Method_Override", "DELETE").send().await.verdict(), "200");
     let seen = world.upstream.seen().pop().unwrap();
     assert_eq!(seen.query(), [("q".to_owned(), "1".to_owned()), ("key".to_owned(), CANARY.to_owned())]);
+    assert_eq!((seen.all("x-sign").len(), seen.all("x_sign").len()), (0, 1));
     assert_eq!((seen.all("x_token").len(), seen.all("x_http_method_override").len()), (0, 0));
 }
 

@@ -51,7 +51,9 @@ async fn an_upstream_that_asks_for_a_certificate_sees_ours() {
     let us = authority.vouch_for("countersign");
     for protocol in ["h2", "http/1.1"] {
         let tls = Tls::asking(&[protocol], Some(authority.certificate.clone())).await;
-        let world = world(&tls, ONE, &[("chain", &us.chain), ("private", &us.key)]).await;
+        // As it comes out of a field of one line, or of JSON.
+        let (chain, key) = (us.chain.replace('\n', " "), us.key.replace('\n', "\\n"));
+        let world = world(&tls, ONE, &[("chain", &chain), ("private", &key)]).await;
         for _ in 0..3 {
             assert_eq!(world.get("/a").send().await.verdict(), "200", "{protocol}");
         }

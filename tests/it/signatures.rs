@@ -51,7 +51,7 @@ async fn a_credential_in_the_body_takes_its_place_after_the_program() {
     };
     let json = "application/json";
     assert_eq!(send("POST", "/a/1", json, r#"{"api_key": "mine", "n": 1.10}"#).await, "200");
-    assert_eq!(last(&world).body, format!(r#"{{"api_key":{},"n":1.10}}"#, json!(CANARY)));
+    assert_eq!(last(&world).body, format!(r#"{{"n":1.10,"api_key":{}}}"#, json!(CANARY)));
     assert_eq!(send("PUT", "/made/1", json, r#"{"m": "x y"}"#).await, "200");
     let form: Vec<_> = url::form_urlencoded::parse(&last(&world).body).into_owned().collect();
     assert_eq!(form, [("n".to_owned(), "x y".to_owned()), ("api_key".to_owned(), CANARY.to_owned())]);
@@ -110,6 +110,18 @@ async fn a_presigned_url_stays_with_us() {
     assert_eq!(names[..2], ["q", "X-Amz-Algorithm"]);
     assert!(query.contains(&("X-Amz-Expires".to_owned(), "60".to_owned())) && !names.contains(&"x-amz-date"));
     assert!(!answer.shows(USER) && answer.shows("[redacted]"));
+}
+
+/// S3 verifies the path with all but the unreserved characters encoded.
+#[tokio::test]
+async fn the_key_of_an_object_goes_up_as_it_is_signed() {
+    let check = async |service: &str, expected: &str| {
+        let world = world(ROUTES, &AWS.replace("service: execute-api", &format!("service: {service}"))).await;
+        assert_eq!(world.get("/a/x(1)@b:c=d%20e%2Bf").send().await.verdict(), "200", "{service}");
+        assert_eq!(last(&world).target, expected, "{service}");
+    };
+    check("s3", "/a/x%281%29%40b%3Ac%3Dd%20e%2Bf").await;
+    check("s3tables", "/a/x(1)@b:c=d%20e+f").await;
 }
 
 #[tokio::test]

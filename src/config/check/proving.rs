@@ -19,7 +19,7 @@ pub(super) fn check(placed: &Placed<'_>, upstream: &Upstream, flaws: &mut Flaws)
 /// The credential goes into the body, so there must be one that we can write.
 fn in_body(placed: &Placed<'_>, upstream: &Upstream, flaws: &mut Flaws) {
     let bodiless = methods(placed).iter().any(|method| [Method::GET, Method::HEAD].contains(method));
-    if bodiless && credentials::is_unconditional(upstream) {
+    if bodiless && credentials::is_always_in_body(upstream) {
         let help = "give the route another method, or the upstream another credential";
         let what = "the upstream's credential goes into the body, and GET and HEAD have none";
         flaws.note(&placed.at.key("upstream"), what, help);

@@ -49,6 +49,8 @@ fn a_body_has_a_place_for_it() {
     let sometimes =
         format!("[{{ when: '.method == \"POST\"', {} }}, {{ bearer: github }}]", &body[2..body.len() - 2]);
     assert_eq!(said_of(&sometimes, "ANY /a"), [""; 0]);
+    let always = format!("[{{ when: '.method == \"POST\"', {} }}, {body}]", &body[2..body.len() - 2]);
+    assert_eq!(said_of(&always, "GET /a"), [format!("routes.GET /a.upstream: {bodiless}")]);
     let types = "POST /b: { allow: [website], upstream: github, request: { content_types: [application/json, text/csv] } }\n  POST /a";
     let found = said_of(body, types);
     assert_eq!(

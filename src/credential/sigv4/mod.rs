@@ -15,7 +15,8 @@ use aws_sigv4::sign::v4;
 use http::{HeaderName, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Mutex;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
+use url::Url;
 
 use super::armed::{Used, sensitive};
 use super::{Armed, Draft, Means, unavailable};
@@ -83,6 +84,12 @@ pub enum Payload {
 /// all they serve where that fails.
 const EARLY: Duration = Duration::from_secs(5 * 60);
 
+/// How long fetching them may hold up a call that the old ones would do for.
+const RENEWAL: Duration = Duration::from_secs(2);
+
+/// How long it may take at all; no call lasts longer.
+const LONGEST: Duration = Duration::from_mins(15);
+
 /// All but the unreserved characters (RFC 3986 §2.3), as AWS writes a query.
 const QUERY: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -130,6 +137,9 @@ impl Sigv4 {
     pub(super) fn sign(&self, keys: &Keys, draft: &mut Draft<'_>, now: SystemTime) -> Result<(), Problem> {
         // Only S3 takes no hash of the body in a query's signature.
         let unsigned = self.payload == Payload::Unsigned || (self.is_s3() && self.form != Form::Header);
+        if self.is_s3() {
+            spell_out(draft.url);
+        }
         let how = How { settings: self.settings(), body: !unsigned, now };
         let signature = self.signature(keys, draft, draft.url.as_str(), how)?;
         for (name, value) in signature.headers() {
@@ -189,8 +199,16 @@ impl Sigv4 {
     }
 
     fn is_s3(&self) -> bool {
-        self.service.starts_with("s3")
+        ["s3", "s3-object-lambda", "s3-outposts", "s3express"].contains(&self.service.as_str())
     }
+}
+
+/// Writes the path as S3 reads it when it verifies: only unreserved characters
+/// stand for themselves there.
+fn spell_out(url: &mut Url) {
+    const BARE: AsciiSet = QUERY.remove(b'/').remove(b'%');
+    let path = utf8_percent_encode(url.path(), &BARE).to_string();
+    url.set_path(&path);
 }
 
 /// How and when a request is signed.
@@ -212,9 +230,12 @@ async fn assumed(role: &str, kept: &Mutex<Option<Keys>>, means: &Means<'_>) -> R
         if let Some(keys) = kept.as_ref().filter(|keys| keys.last(means.now + EARLY)) {
             return Ok(keys.clone());
         }
-        match own.assume(role).await {
+        let good = kept.clone().filter(|keys| keys.last(means.now));
+        let patience = if good.is_some() { RENEWAL } else { LONGEST };
+        let asked = timeout(patience, own.assume(role)).await;
+        match asked.unwrap_or_else(|_| Err("AWS Security Token Service did not answer in time".to_owned())) {
             Ok(keys) => Ok(kept.insert(keys).clone()),
-            Err(why) => kept.clone().filter(|keys| keys.last(means.now)).ok_or_else(|| unavailable(why)),
+            Err(why) => good.ok_or_else(|| unavailable(why)),
         }
     };
     let late = |_| unavailable("there was no time left to take on the role");

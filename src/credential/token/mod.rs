@@ -171,9 +171,11 @@ impl Source {
         let find = |reference: &SecretRef| means.vault.get(reference);
         let (line, now, deadline, id) = (Line::Client(means.client), means.now, means.deadline, means.id);
         let errand = Errand { find: &find, line, now, deadline, id };
+        // A newer version may be read while we wait.
+        let used = self.recipe.used(&errand);
         self.token(&errand).await.map_err(|refused| {
             if refused.blames_us() {
-                means.blamed.get_or_init(|| self.recipe.used(&errand));
+                means.blamed.get_or_init(|| used);
             }
             refused.into()
         })

@@ -69,9 +69,13 @@ pub(super) fn recipes(upstream: &Upstream) -> impl Iterator<Item = &Credential> 
     upstream.credential.iter().flat_map(|entries| &entries.0).flat_map(|entry| &entry.recipes)
 }
 
-/// Whether every call to it is armed with the same.
-pub(super) fn is_unconditional(upstream: &Upstream) -> bool {
-    !upstream.credential.iter().flat_map(|entries| &entries.0).any(Entry::is_conditional)
+/// Whether every call to it carries something in its body: some recipe always
+/// applies, or each entry that may apply has one.
+pub(super) fn is_always_in_body(upstream: &Upstream) -> bool {
+    let entries = || upstream.credential.iter().flat_map(|entries| &entries.0);
+    let in_body =
+        |entry: &Entry| entry.recipes.iter().any(|recipe| matches!(recipe, Credential::Body { .. }));
+    if entries().any(Entry::is_conditional) { entries().all(in_body) } else { entries().any(in_body) }
 }
 
 /// The conditions of all upstreams' entries.

@@ -7,6 +7,7 @@ use crate::config::credentials::{Credential, Form};
 use crate::config::declared::Upstream;
 use crate::config::tree::At;
 use crate::credential::body::Pointer;
+use crate::credential::{folded, is_same_param};
 
 /// A place. Headers and parameters are named here as upstreams may read them.
 #[derive(PartialEq)]
@@ -52,7 +53,7 @@ pub(super) fn of(credential: &Credential, at: &At<'_>, flaws: &mut Flaws) -> Vec
         Credential::Header { .. } => {
             names::of_ours(&at, name, flaws).map(Target::Header).into_iter().collect()
         }
-        Credential::Query { .. } => vec![Target::Query(fold(name))],
+        Credential::Query { .. } => vec![Target::Query(folded(name))],
         Credential::Path { .. } => vec![Target::Path(name.clone())],
         // A cookie's name is a token (RFC 6265 §4.1.1), as a header's is.
         _ => {
@@ -112,8 +113,8 @@ pub(in super::super) fn headers(credential: &Credential) -> Vec<HeaderName> {
 /// Whether a query parameter is the credential's own, in any spelling.
 pub(in super::super) fn owns_query(credential: &Credential, name: &str) -> bool {
     match credential {
-        Credential::Query { name: own, .. } => fold(own) == fold(name),
-        Credential::Sigv4(_) => fold(name).starts_with("x-amz-"),
+        Credential::Query { name: own, .. } => is_same_param(own, name),
+        Credential::Sigv4(_) => folded(name).starts_with("x-amz-"),
         _ => false,
     }
 }
@@ -124,12 +125,6 @@ pub(in super::super) fn path_param(credential: &Credential) -> Option<&str> {
         Credential::Path { param, .. } => Some(param.as_str()).filter(|param| !param.is_empty()),
         _ => None,
     }
-}
-
-/// A parameter's name as upstreams may read it: some do not tell `KEY` from
-/// `key`, and some make a list of `key[]` that takes the place of `key`.
-fn fold(parameter: &str) -> String {
-    parameter.trim_end_matches("[]").to_ascii_lowercase()
 }
 
 pub(super) fn collide(
