@@ -30,7 +30,8 @@ VENV = ROOT / "target" / "venv"  # where the Makefile looks for it
 REPORTS = ROOT / "target" / "reports"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 BROWSER = ROOT / "tests" / "browser"
-OIDC = ROOT / "tests" / "system" / "oidc"
+SYSTEM_NODE = [ROOT / "tests" / "system" / folder for folder in ("oidc", "sdks")]
+NGINX = ROOT / "target" / "nginx"  # where tests/system looks for it
 BOOTSTRAP = TARGET / "lambda" / "proxy" / "bootstrap"
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -125,7 +126,9 @@ def system_tests():
     # A copy: `sam build` puts a new one in the place of the one that is running.
     REPORTS.mkdir(parents=True, exist_ok=True)
     running = shutil.copy(BOOTSTRAP, REPORTS / "bootstrap")
-    node_packages(OIDC)
+    for folder in SYSTEM_NODE:
+        node_packages(folder)
+    find_nginx()
     return pytest("system", COUNTERSIGN_BOOTSTRAP=str(running))
 
 
@@ -231,6 +234,23 @@ def find_chromium():
     if not found:
         raise Failed("no Chromium: install chromium or google-chrome")
     return found
+
+
+def find_nginx():
+    """The system's, or Debian's package unpacked into target/: that takes no root. Where it cannot be had,
+    the tests that need it say so and are skipped."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", str(NGINX / "usr" / "sbin")])
+    if shutil.which("nginx", path=path):
+        return
+    if shutil.which("apt-get") and shutil.which("dpkg-deb"):
+        NGINX.mkdir(parents=True, exist_ok=True)
+        if run(["apt-get", "download", "nginx"], cwd=NGINX).code and os.geteuid() == 0:
+            run(["apt-get", "update", "-qq"])
+            run(["apt-get", "download", "nginx"], cwd=NGINX)
+        for package in NGINX.glob("nginx_*.deb"):
+            run(["dpkg-deb", "--extract", package, NGINX])
+    if not shutil.which("nginx", path=path):
+        print("no nginx here: its tests are skipped")
 
 
 def node_packages(folder):
