@@ -2,6 +2,7 @@
 //! is in the function.
 
 mod check;
+mod presets;
 mod reference;
 mod schema;
 mod snippet;
@@ -31,6 +32,12 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Lists the APIs that an upstream's `preset` can name.
+    Presets {
+        /// For people, or for tools: a JSON array of `{name, url, credential, headers, expect, bad_key, docs}`.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Prints the JSON Schema of the file, for editors.
     Schema,
     /// Prints the reference of the file, in Markdown.
@@ -41,7 +48,7 @@ enum Command {
 enum Format {
     /// As a compiler would: the line, a caret, and how to mend it.
     Text,
-    /// A JSON array of `{level, file, line, column, at, what, help}`.
+    /// A JSON array; of flaws: `{level, file, line, column, at, what, help}`.
     Json,
 }
 
@@ -74,6 +81,7 @@ pub fn run(cli: &Cli, var: impl Fn(&str) -> Option<String>, terminal: &mut Termi
             let file = file.clone().or_else(named).unwrap_or_else(|| PathBuf::from("countersign.yaml"));
             check::run(&file, *format == Format::Json, terminal)
         }
+        Command::Presets { format } => presets::run(*format == Format::Json, terminal),
         Command::Schema => terminal.out.write_all(schema::text().as_bytes()).map(|()| End::Good),
         Command::Reference => terminal.out.write_all(reference::text().as_bytes()).map(|()| End::Good),
     }

@@ -51,7 +51,7 @@ fn span(source: &str, flaw: &Flaw) -> Range<usize> {
 }
 
 /// The fields that hold references to secrets, or stand where a secret may.
-const SECRETIVE: [&str; 6] = ["bearer", "secret", "username", "password", "value", "format"];
+const SECRETIVE: [&str; 7] = ["bearer", "credential", "secret", "username", "password", "value", "format"];
 
 fn veiled(source: String, span: Range<usize>, at: &str) -> String {
     let field = at.rsplit('.').next().unwrap_or_default();
@@ -95,6 +95,20 @@ mod tests {
         check("hunter2!", false);
         check("'pass word'", false);
         check("0123456789abcdef0123456789abcdef", false);
+    }
+
+    #[test]
+    fn so_it_is_beside_a_preset() {
+        let check = |preset: &str| {
+            let file = format!(
+                "version: 1\nupstreams: {{ a: {{ preset: {preset}, credential: 'hunter2!.word' }} }}"
+            );
+            let text = shown(file.as_bytes());
+            assert!(text.contains("****") && !text.contains("hunter2"), "{text}");
+        };
+        check("openai");
+        check("anthropic");
+        check("trello");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use regex_lite::Regex;
 
 use super::check::schemas;
@@ -32,8 +32,7 @@ use crate::proxy::route::Routes;
 use crate::proxy::template::Template;
 use crate::proxy::transform::{Encode, OfRequest};
 use crate::proxy::validate::{MediaRange, Rules};
-use crate::secret::SecretRef;
-use crate::secret::vault::{Slot, Wanted};
+use crate::secret::vault::Wanted;
 
 /// API Gateway hangs up after 29 s; we say what happened before it does.
 const TIMEOUT: Duration = Duration::from_secs(25);
@@ -62,6 +61,8 @@ pub struct Blueprint {
 /// What a checked declaration does not say, although it must.
 pub(super) type Gap = String;
 type Secrets = BTreeMap<String, declared::Secret>;
+/// What the secrets of an upstream look like, where they do not say so themselves.
+type Expected = BTreeMap<String, String>;
 
 impl Blueprint {
     /// Puts together what a checked file declares.
@@ -69,6 +70,9 @@ impl Blueprint {
         let private_hosts = declared.upstreams.values().filter(|upstream| upstream.dangerous_private_network);
         let private_hosts = private_hosts.flat_map(hosts).collect();
         let mut upstreams = BTreeMap::new();
+        let expected = declared.upstreams.iter();
+        let expected = expected.filter_map(|(name, upstream)| Some((name.clone(), upstream.expect.clone()?)));
+        let expected: Expected = expected.collect();
         for (name, upstream) in declared.upstreams {
             let timeout = upstream.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.0);
             upstreams.insert(name.clone(), (Arc::new(build_upstream(name, upstream)?), timeout));
@@ -90,7 +94,7 @@ impl Blueprint {
             ));
         }
         let routes = Routes::new(routes);
-        let wanted = wanted(&routes, &declared.secrets)?;
+        let wanted = wanted(&routes, &declared.secrets, &expected)?;
         let aws = |route: &&Route| route.upstream.credentials.iter().any(Credential::needs_role);
         let aws_upstream = routes.iter().find(aws).map(|route| route.upstream.name.clone());
         Ok(Self { cors: build_cors(declared.cors), routes, wanted, private_hosts, aws_upstream })
@@ -147,9 +151,15 @@ fn build_upstream(name: String, declared: declared::Upstream) -> Result<Upstream
         base: base.0,
         headers,
         retries: declared.retries.unwrap_or(RETRIES),
-        bad_key: BAD_KEY.to_vec(),
+        bad_key: bad_key(declared.bad_key)?,
         known: Known::default(),
     })
+}
+
+fn bad_key(declared: Option<Vec<u16>>) -> Result<Vec<StatusCode>, Gap> {
+    let Some(declared) = declared else { return Ok(BAD_KEY.to_vec()) };
+    let statuses = declared.into_iter().map(StatusCode::from_u16).collect::<Result<_, _>>();
+    statuses.map_err(|_| "a `bad_key` is no status".to_owned())
 }
 
 fn build_route(
@@ -271,36 +281,26 @@ fn header_value(name: &str, value: &str) -> Result<HeaderValue, Gap> {
 }
 
 /// Each value that some route's credential needs, once for each place it is put into.
-fn wanted(routes: &Routes, secrets: &Secrets) -> Result<Vec<Wanted>, Gap> {
+fn wanted(routes: &Routes, secrets: &Secrets, expected: &Expected) -> Result<Vec<Wanted>, Gap> {
     let mut upstreams: Vec<&Upstream> = routes.iter().map(|route| &*route.upstream).collect();
     upstreams.sort_by_key(|upstream| &upstream.name);
     upstreams.dedup_by_key(|upstream| &upstream.name);
     let mut wanted = Vec::new();
-    for recipe in upstreams.into_iter().flat_map(|upstream| upstream.credentials.iter()) {
-        for (reference, slot, always_secret) in recipe.wants() {
+    for upstream in upstreams {
+        let expected = expected.get(&upstream.name).map(String::as_str);
+        for (reference, slot, always_secret) in upstream.credentials.iter().flat_map(Credential::wants) {
             let place = lookup(secrets, Some(reference.name()))?;
-            wanted.push(build_wanted(reference, place, slot, always_secret)?);
+            let (id, own, refresh) = match place {
+                declared::Secret::Id(id) => (id.clone(), None, None),
+                declared::Secret::Place(place) => {
+                    let refresh = place.refresh.map(|age| age.0);
+                    (place.id.clone().unwrap_or_default(), place.expect.as_deref(), refresh)
+                }
+            };
+            let expect = own.or(expected).map(Regex::new).transpose();
+            let expect = expect.map_err(|error| format!("`expect` of `{reference}`: {error}"))?;
+            wanted.push(Wanted { reference: reference.clone(), id, expect, refresh, slot, always_secret });
         }
     }
     Ok(wanted)
-}
-
-fn build_wanted(
-    reference: &SecretRef,
-    place: &declared::Secret,
-    slot: Slot,
-    always_secret: bool,
-) -> Result<Wanted, Gap> {
-    let reference = reference.clone();
-    let place = match place {
-        declared::Secret::Id(id) => {
-            let (id, expect, refresh) = (id.clone(), None, None);
-            return Ok(Wanted { reference, id, expect, refresh, slot, always_secret });
-        }
-        declared::Secret::Place(place) => place,
-    };
-    let expect = place.expect.as_deref().map(Regex::new).transpose();
-    let expect = expect.map_err(|error| format!("`expect` of `{reference}`: {error}"))?;
-    let (id, refresh) = (place.id.clone().unwrap_or_default(), place.refresh.map(|age| age.0));
-    Ok(Wanted { reference, id, expect, refresh, slot, always_secret })
 }

@@ -98,15 +98,27 @@ pub enum Secret {
 /// A third-party API.
 #[derive(Debug, Default, Deserialize, Validate)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "cli", schemars(extend("anyOf" = [{ "required": ["url"] }, { "required": ["preset"] }])))]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
+    /// A widespread API, such as `github`: `url`, `headers`, `bad_key` and what a key looks like are then known, and
+    /// `credential` is only the secret. What stands beside it goes first. `countersign presets` lists them.
+    #[cfg_attr(feature = "cli", schemars(with = "Option<super::schema::Preset>"))]
+    pub preset: Option<String>,
     /// Its base URL, such as `https://api.github.com` or `https://api.example.com/v2`.
-    /// No request can move its scheme, host, port or base path.
-    #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
+    /// No request can move its scheme, host, port or base path. Required, unless a `preset` knows it.
     pub url: Option<Parsed<BaseUrl>>,
     /// How we prove ourselves: one recipe, or a list of recipes that all apply; or a list whose entries say `for` whom
-    /// or `when` they are, of which the first that fits applies.
+    /// or `when` they are, of which the first that fits applies. With a `preset`, the secret alone: `github.token`.
+    #[cfg_attr(feature = "cli", schemars(with = "Option<super::schema::Proof>"))]
     pub credential: Option<OneOrMany<Entry>>,
+    /// What the secrets that `credential` names look like: a regular expression such as `^ghp_`. What a secret itself
+    /// expects goes first. Default: what the `preset` knows, where `credential` is only the secret.
+    pub expect: Option<String>,
+    /// The statuses by which it says that a key is bad; the secret is then read again. Default: those of the `preset`,
+    /// or `[401, 403]`.
+    #[cfg_attr(feature = "cli", schemars(with = "Option<Vec<super::schema::Refusal>>"))]
+    pub bad_key: Option<Vec<u16>>,
     /// Headers that we set, over the caller's. No secrets: those belong in `credential`.
     #[serde(default)]
     #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<String, super::schema::Text>"))]

@@ -1,13 +1,14 @@
 //! From the user's file to something that runs, or to a list of every flaw.
 //!
-//! `grow` makes a tree of YAML that knows its places, `de` fills the `declared`
-//! structs from it, `check` looks at how they fit together. Each notes what it
+//! `grow` makes a tree of YAML that knows its places, `presets` completes it,
+//! `de` fills the `declared` structs from it, `check` looks at how they fit together. Each notes what it
 //! finds and goes on. Nothing here reads a file, an environment or a clock; files
 //! beside it come in through a closure.
 
 // In the order in which a file goes through them.
 mod grow;
 mod tree;
+pub mod presets;
 
 mod de;
 mod error;
@@ -82,7 +83,8 @@ enum Depth {
 fn through(file: &[u8], files: &Read<'_>, depth: Depth) -> Result<Declared, Vec<Flaw>> {
     let mut flaws = Flaws::default();
     let declared = text(file, &mut flaws).and_then(|text| {
-        let root = grow::grow(text, &mut flaws)?;
+        let mut root = grow::grow(text, &mut flaws)?;
+        presets::apply(&mut root, &mut flaws);
         let mut declared: Declared = de::read(&root, &mut flaws);
         let root = At::root(&root);
         check::check(&declared, &root, &mut flaws);

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::credentials::{Credential, Entry};
 use super::declared::{Secret, SecretPlace};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size};
+use super::presets;
 use super::schemas::{Query, SchemaText};
 use crate::credential::Value;
 use crate::credential::body::Pointer;
@@ -29,6 +30,15 @@ trait Written {
 
 /// What a name of ours looks like. Stands in for `String` in schemas only.
 pub struct Name;
+
+/// The name of a preset. Stands in for `String` in schemas only.
+pub struct Preset;
+
+/// A status that refuses a key. Stands in for its number in schemas only.
+pub struct Refusal;
+
+/// A credential, or of a preset only its secret. Stands in for its type in schemas only.
+pub struct Proof;
 
 /// Text, also where YAML would read a number out of it: it stays as written.
 pub struct Text;
@@ -101,12 +111,22 @@ macro_rules! inline {
 inline! {
     Duration: |_| schema_of::<Duration>(&["string"]);
     Name: |_| schema_of::<Name>(&["string"]);
+    Preset: |_| {
+        let names: Vec<&str> = presets::names().collect();
+        json_schema!({ "title": "preset", "type": "string", "enum": names, "examples": ["github"] })
+    };
+    Proof: |generator| {
+        let secret = generator.subschema_for::<Parsed<SecretRef>>();
+        let recipes = generator.subschema_for::<OneOrMany<Entry>>();
+        json_schema!({ "anyOf": [recipes, secret] })
+    };
     Quota: |_| schema_of::<Quota>(&["string"]);
     Size: |_| {
         let mut schema = schema_of::<Size>(&["string", "integer"]);
         schema.insert("minimum".to_owned(), 1.into());
         schema
     };
+    Refusal: |_| json_schema!({ "type": "integer", "minimum": 400, "maximum": 499 });
     Text: |_| json_schema!({ "title": "text", "type": ["string", "number", "boolean"] });
     Names: |generator| {
         let names = generator.subschema_for::<Vec<String>>();

@@ -167,6 +167,23 @@ fn the_schema_and_the_version_are_printed() {
 }
 
 #[test]
+fn presets_are_listed_for_people_and_for_tools() {
+    let desk = Desk::with("presets", b"");
+    let (code, text) = told(&desk.run(&["presets"], &[]));
+    let first = "airtable\n  https://api.airtable.com\n  bearer\n  https://airtable.com/developers/web/api/authentication\n";
+    assert!(code == Some(0) && text.starts_with(first), "{text}");
+    assert!(text.contains("\n  query key and query token\n") && text.contains("\n  path token\n"), "{text}");
+    let (code, json) = told(&desk.run(&["presets", "--format", "json"], &[]));
+    let presets: Vec<serde_json::Value> = serde_json::from_str(&json).expect("what is printed is JSON");
+    assert_eq!((code, presets.len()), (Some(0), text.lines().filter(|line| !line.starts_with(' ')).count()));
+    let expected = serde_json::json!({
+        "name": "openai", "docs": "https://platform.openai.com/docs/api-reference/authentication",
+        "url": "https://api.openai.com", "credential": { "bearer": "$" }, "expect": "^sk-", "bad_key": [401],
+    });
+    assert!(presets.contains(&expected), "{json}");
+}
+
+#[test]
 fn a_program_that_does_not_compile_is_shown_at_its_word() {
     let program = "    response:\n      transform: |\n        map({name})\n        | nme\n";
     let desk = Desk::with("program", format!("{GOOD}{program}").as_bytes());

@@ -29,6 +29,7 @@ mod headers;
 mod credentials;
 mod tokens;
 mod choices;
+mod presets;
 mod signatures;
 mod mtls;
 mod reach;

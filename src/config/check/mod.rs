@@ -124,9 +124,12 @@ fn secret_place(place: &SecretPlace, at: &At<'_>, flaws: &mut Flaws) {
             flaws.missing(&at.key("id"), "it is not said where this secret is kept", help);
         }
     }
-    if let Some(expect) = &place.expect
-        && regex_lite::Regex::new(expect).is_err()
-    {
+    expected(place.expect.as_deref(), at, flaws);
+}
+
+/// What a secret looks like.
+fn expected(expect: Option<&str>, at: &At<'_>, flaws: &mut Flaws) {
+    if expect.is_some_and(|expect| regex_lite::Regex::new(expect).is_err()) {
         flaws.note(&at.key("expect"), "this is no regular expression", "write one such as `^ghp_`");
     }
 }

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Flaws, credentials, field_rules, headers, pasted};
+use super::{Flaws, credentials, expected, field_rules, headers, pasted};
 use crate::config::declared::{Declared, Upstream};
+use crate::config::presets;
 use crate::config::tree::At;
 use crate::wire::address::is_public;
 
@@ -16,6 +17,8 @@ pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
         let at = upstreams.key(name);
         field_rules(upstream, &at, flaws);
         url(upstream, &at, flaws);
+        expected(upstream.expect.as_deref(), &at, flaws);
+        bad_key(upstream, &at, flaws);
         patience(upstream.timeout, &at, flaws);
         own_headers(upstream, &at, flaws);
         credentials::check(upstream, &at, root, flaws);
@@ -25,7 +28,12 @@ pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
 fn url(upstream: &Upstream, at: &At<'_>, flaws: &mut Flaws) {
     let at = at.key("url");
     let Some(url) = &upstream.url else {
-        return flaws.missing(&at, "the upstream has no URL", "write `url: https://host`");
+        let form = upstream.preset.as_deref().and_then(presets::url);
+        let (what, form) = match &form {
+            Some(form) => ("a part of this preset's URL is yours", form.as_str()),
+            None => ("the upstream has no URL", "https://host"),
+        };
+        return flaws.missing(&at, what, format!("write `url: {form}`"));
     };
     if !url.0.is_https() && !upstream.dangerous_plain_http {
         let help = "write `https://`, or for a private network `dangerous_plain_http: true` beside it";
@@ -34,6 +42,15 @@ fn url(upstream: &Upstream, at: &At<'_>, flaws: &mut Flaws) {
     if is_private_host(url.0.host(), url.0.address()) && !upstream.dangerous_private_network {
         let help = "name a public host, or write `dangerous_private_network: true` beside it";
         flaws.note(&at, "this host is in a private network", help);
+    }
+}
+
+fn bad_key(upstream: &Upstream, at: &At<'_>, flaws: &mut Flaws) {
+    let at = at.key("bad_key");
+    for (item, status) in at.sound_items().iter().zip(upstream.bad_key.iter().flatten()) {
+        if !(400..500).contains(status) {
+            flaws.note(item, "no upstream refuses a key so", "write statuses from 400 to 499");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod credentials;
 mod hostile;
 mod names;
+mod presets;
 mod relations;
 mod schemas;
 mod tokens;
