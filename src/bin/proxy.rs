@@ -55,12 +55,13 @@ async fn invocation(proxy: &Proxy, answering: impl Future<Output = Result<(), Er
     let done = match done {
         Ok(()) => {
             proxy.passages.settle().await;
-            proxy.readings.settle().await;
             Ok(())
         }
         Err(_) if proxy.passages.end().await => Ok(()),
         Err(error) => Err(error),
     };
+    // A reading that froze with the environment would find its time over.
+    proxy.readings.settle().await;
     if proxy.is_spent() { Err(SPENT.into()) } else { done }
 }
 

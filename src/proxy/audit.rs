@@ -21,6 +21,9 @@ use super::stream::End;
 use crate::credential::Used;
 use crate::wire::{Body, Problem, Request, Response};
 
+/// So many leaks are named; a record stays short.
+const MOST_LEAKS: usize = 16;
+
 /// Where records go. A closed set, so an enum and not a trait.
 pub enum Trail {
     /// A line on standard output, which Lambda takes to CloudWatch Logs.
@@ -152,8 +155,10 @@ impl<'r> Record<'r> {
 
     /// Notes that secrets had to be cut out of the answer.
     pub fn leaks(&mut self, leaks: Leaks) {
-        self.leaked.extend(leaks);
-        self.leak = !self.leaked.is_empty();
+        self.leak |= !leaks.is_empty();
+        // Each part of a stream may bring others.
+        let room = MOST_LEAKS.saturating_sub(self.leaked.len());
+        self.leaked.extend(leaks.into_iter().take(room));
     }
 
     /// Whether secrets had to be cut out of the answer.
