@@ -20,7 +20,7 @@ use crate::body::jq::{Message, Program};
 use crate::body::schema::{Files, Schema};
 use crate::credential::Credential;
 use crate::proxy::Route;
-use crate::proxy::authorize::{Class, Policy};
+use crate::proxy::authorize::{Class, Condition, Policy};
 use crate::proxy::cors::Cors;
 use crate::proxy::forward::{BAD_KEY, Upstream};
 use crate::proxy::headers::Allowed;
@@ -80,7 +80,9 @@ impl Blueprint {
         let classes: BTreeMap<String, Class> = declared
             .callers
             .into_iter()
-            .map(|(name, caller)| (name.clone(), Class { name, anonymous: caller.anonymous }))
+            .map(|(name, caller)| {
+                (name.clone(), Class { name, anonymous: caller.anonymous, observe: caller.observe })
+            })
             .collect();
         let files = Arc::new(declared.files);
         let mut routes = Vec::new();
@@ -115,9 +117,12 @@ fn build_cors(declared: Option<declared::Cors>) -> Cors {
 fn build_policy(
     allow: &[String],
     classes: &BTreeMap<String, Class>,
-    when: Option<String>,
+    when: Option<declared::When>,
 ) -> Result<Policy, Gap> {
-    let when = when.map(|text| Program::new(text, Message::Request));
+    let when = when.map(|when| {
+        let (program, observe) = when.parts();
+        Condition { program: Program::new(program, Message::Request), observe }
+    });
     let allowed: Result<Vec<Class>, Gap> =
         allow.iter().map(|name| lookup(classes, Some(name)).cloned()).collect();
     allowed.map(|classes| Policy::new(classes, when))

@@ -165,6 +165,11 @@ pub struct Caller {
     /// Anybody, without proof of who they are.
     #[serde(default)]
     pub anonymous: bool,
+    /// Lets in, as these callers, also those who do not prove that they are, where nobody else of the route's `allow`
+    /// fits them; the record says `would_deny`. To try a proof out before it is demanded: meanwhile everybody gets in.
+    /// Not for `anonymous` ones, who are never denied.
+    #[serde(default)]
+    pub observe: bool,
     /// The usage plan that these callers are put in.
     pub plan: Option<String>,
 }
@@ -200,8 +205,9 @@ pub struct Route {
     #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub allow: Vec<String>,
     /// A jq program that must give exactly `true`, or the call is refused with 403. `.` and `$request` are both
-    /// `{method, path, params, query, headers, caller}`; one that fails, refuses.
-    pub when: Option<String>,
+    /// `{method, path, params, query, headers, caller}`; one that fails, refuses. `{ program: …, observe: true }` refuses
+    /// nobody, and the record says whom it would have.
+    pub when: Option<When>,
     /// The upstream that it leads to.
     #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
     pub upstream: Option<String>,
@@ -220,6 +226,42 @@ pub struct Route {
     /// Lets `range` requests through. The two halves of an echoed secret, asked for one by one, would pass the guard.
     #[serde(default)]
     pub dangerous_range: bool,
+}
+
+/// What must hold of a request: a jq program, or that with more said about it.
+#[derive(Debug)]
+pub enum When {
+    /// Only the program.
+    Program(String),
+    /// With more said about it.
+    Condition(Condition),
+}
+
+/// What must hold of a request.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// The jq program, which must give exactly `true`.
+    #[cfg_attr(feature = "cli", schemars(extend("required" = true)))]
+    pub program: Option<String>,
+    /// Lets through what it would refuse; the record says `would_deny: condition_not_met`. To try a condition out
+    /// before it counts. A program that does not end is refused all the same.
+    #[serde(default)]
+    pub observe: bool,
+}
+
+impl When {
+    /// The program, and whether it is only observed. Where `check` has noted that there is none, it is
+    /// one that gives no truth value, and denies.
+    pub fn parts(&self) -> (&str, bool) {
+        match self {
+            Self::Program(program) => (program, false),
+            Self::Condition(Condition { program, observe }) => {
+                (program.as_deref().unwrap_or_default(), *observe)
+            }
+        }
+    }
 }
 
 /// What to do with `%2F` in a path.

@@ -119,6 +119,14 @@ impl Reason {
                 (format!("{found} stands here, where {noun} is wanted"), help)
             }
             Self::Said(what, help) => (what, help.unwrap_or_else(|| "see the reference".to_owned())),
+            Self::Unknown(key, _) if key == "observe" => {
+                let what = "this cannot be observed: what it denies stays denied".to_owned();
+                (
+                    what,
+                    "`observe: true` stands at a caller, or in `when: { program: …, observe: true }`"
+                        .to_owned(),
+                )
+            }
             Self::Unknown(key, known) if is_word(&key) => {
                 (format!("`{key}` is not known here"), flaw::suggest(&key, known.iter().copied()))
             }

@@ -8,7 +8,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::declared::{Secret, SecretPlace};
+use super::declared::{Condition, Secret, SecretPlace, When};
 use crate::credential::Value;
 use crate::secret::SecretRef;
 
@@ -237,5 +237,29 @@ impl<'de> Visitor<'de> for SecretVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Secret, A::Error> {
         SecretPlace::deserialize(MapAccessDeserializer::new(map)).map(Secret::Place)
+    }
+}
+
+impl<'de> Deserialize<'de> for When {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WhenVisitor)
+    }
+}
+
+struct WhenVisitor;
+
+impl<'de> Visitor<'de> for WhenVisitor {
+    type Value = When;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a jq program or `{ program: … }`")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<When, E> {
+        Ok(When::Program(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<When, A::Error> {
+        Condition::deserialize(MapAccessDeserializer::new(map)).map(When::Condition)
     }
 }

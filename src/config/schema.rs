@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::credentials::{Credential, Entry};
-use super::declared::{Secret, SecretPlace};
+use super::declared::{Condition, Secret, SecretPlace, When};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size};
 use super::presets;
 use super::schemas::{Query, SchemaText};
@@ -149,6 +149,10 @@ inline! {
     Secret: |generator| {
         let place = generator.subschema_for::<SecretPlace>();
         json_schema!({ "anyOf": [{ "title": "name or ARN", "type": "string", "minLength": 1 }, place] })
+    };
+    When: |generator| {
+        let condition = generator.subschema_for::<Condition>();
+        json_schema!({ "anyOf": [{ "title": "jq program", "type": "string", "minLength": 1 }, condition] })
     };
 }
 

@@ -19,6 +19,7 @@ use super::forward::Effort;
 use super::guard::Leaks;
 use super::stream::End;
 use crate::credential::Used;
+use crate::wire::problem::Kind;
 use crate::wire::{Body, Problem, Request, Response};
 
 /// So many leaks are named; a record stays short.
@@ -48,6 +49,9 @@ pub struct Record<'r> {
     #[serde(skip)]
     found: Option<&'r Route>,
     caller: Option<Cow<'r, str>>,
+    /// The code that it would have been refused with by a rule that is only observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_deny: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<Outcome>,
     origin: Option<String>,
@@ -114,9 +118,10 @@ impl<'r> Record<'r> {
         self.found
     }
 
-    /// Notes to whom the route was granted.
+    /// Notes to whom the route was granted, and against which rule.
     pub fn caller(&mut self, grant: &Grant<'r, '_>) {
         self.caller = Some(Cow::Borrowed(grant.class()));
+        self.would_deny = grant.would_deny().map(Kind::code);
     }
 
     /// Notes what the cache had to do with it.

@@ -1,4 +1,8 @@
 //! Stage 4: may this caller use this route?
+//!
+//! A rule that is new can be observed before it counts: whom it would deny is
+//! let through, and the record says so. Nothing but the caller's class and
+//! the route's condition can be observed.
 
 use std::time::SystemTime;
 
@@ -14,7 +18,15 @@ use crate::wire::{Problem, Request};
 pub struct Policy {
     classes: Vec<Class>,
     /// What must hold of the request.
-    when: Option<Program>,
+    when: Option<Condition>,
+}
+
+/// What must hold of a request.
+pub struct Condition {
+    /// Must give exactly `true`.
+    pub program: Program,
+    /// Whether it only says whom it would deny.
+    pub observe: bool,
 }
 
 /// A kind of caller that the file declares.
@@ -24,6 +36,8 @@ pub struct Class {
     pub name: String,
     /// Whether nothing has to be proven.
     pub anonymous: bool,
+    /// Whether those who do not prove it are let in all the same, and told of in the record.
+    pub observe: bool,
 }
 
 /// Proof that a caller may use a route, once. Only [`Found::authorize`] makes
@@ -50,11 +64,13 @@ pub struct Grant<'r, 'p> {
     pub(super) found: Found<'r, 'p>,
     pub(super) about: About,
     pub(super) class: &'r str,
+    /// The first denial that was only observed.
+    pub(super) would_deny: Option<Kind>,
 }
 
 impl Policy {
     /// Open to these classes of caller, for requests of which `when` is true.
-    pub fn new(classes: Vec<Class>, when: Option<Program>) -> Self {
+    pub fn new(classes: Vec<Class>, when: Option<Condition>) -> Self {
         Self { classes, when }
     }
 
@@ -63,14 +79,30 @@ impl Policy {
         self.when.is_some()
     }
 
-    /// The class that lets a caller in.
-    fn admit(&self, caller: &Caller) -> Result<&str, Problem> {
+    /// The class that lets a caller in; and the denial, where it only observes.
+    fn admit(&self, caller: &Caller) -> Result<(&str, Option<Kind>), Problem> {
         let fits = |class: &&Class| match caller.proof() {
             Proof::None => class.anonymous,
         };
-        match self.classes.iter().find(fits) {
-            Some(class) => Ok(&class.name),
-            None => Err(Problem::new(Kind::TokenMissing, "this route is open to callers who show a token")),
+        if let Some(class) = self.classes.iter().find(fits) {
+            return Ok((&class.name, None));
+        }
+        let denied = Problem::new(Kind::TokenMissing, "this route is open to callers who show a token");
+        match self.classes.iter().find(|class| class.observe) {
+            Some(class) => Ok((&class.name, Some(denied.kind()))),
+            None => Err(denied),
+        }
+    }
+}
+
+impl Condition {
+    /// Whether it holds; the denial, where it only observes. A program that has
+    /// to be abandoned costs the environment, so it denies either way.
+    async fn judge(&self, about: &About) -> Result<Option<Kind>, Problem> {
+        match is_exactly(&self.program, about.request.clone(), about.clone(), true).await {
+            Ok(()) => Ok(None),
+            Err(denied) if self.observe && !denied.is_last() => Ok(Some(denied.kind())),
+            Err(denied) => Err(denied),
         }
     }
 }
@@ -85,12 +117,13 @@ impl<'r, 'p> Found<'r, 'p> {
         now: SystemTime,
     ) -> Result<Grant<'r, 'p>, Problem> {
         let policy = &self.route.policy;
-        let class = policy.admit(caller)?;
+        let (class, unproven) = policy.admit(caller)?;
         let about = about(&self, request, class, now);
-        if let Some(when) = &policy.when {
-            is_exactly(when, about.request.clone(), about.clone(), true).await?;
-        }
-        Ok(Grant { found: self, about, class })
+        let unmet = match &policy.when {
+            Some(when) => when.judge(&about).await?,
+            None => None,
+        };
+        Ok(Grant { found: self, about, class, would_deny: unproven.or(unmet) })
     }
 }
 
@@ -98,6 +131,11 @@ impl<'r> Grant<'r, '_> {
     /// The class of caller that it was granted to.
     pub fn class(&self) -> &'r str {
         self.class
+    }
+
+    /// What it would have been refused with, were that not only observed.
+    pub fn would_deny(&self) -> Option<Kind> {
+        self.would_deny
     }
 }
 
@@ -110,10 +148,21 @@ mod tests {
     #[test]
     fn a_route_is_open_to_the_classes_it_names() {
         let nobody = identify(&request("GET", "/"));
-        let class = |name: &str, anonymous| Class { name: name.to_owned(), anonymous };
-        let open = Policy::new(vec![class("workspace", false), class("website", true)], None);
-        assert_eq!(open.admit(&nobody).unwrap(), "website");
-        let closed = Policy::new(vec![class("workspace", false)], None);
-        assert_eq!(closed.admit(&nobody).unwrap_err().kind(), Kind::TokenMissing);
+        let check = |classes: &[(&str, bool, bool)], expected: Result<(&str, Option<Kind>), Kind>| {
+            let class = |&(name, anonymous, observe): &(&str, bool, bool)| Class {
+                name: name.to_owned(),
+                anonymous,
+                observe,
+            };
+            let policy = Policy::new(classes.iter().map(class).collect(), None);
+            assert_eq!(policy.admit(&nobody).map_err(|denied| denied.kind()), expected, "{classes:?}");
+        };
+        let (closed, open, observed) = (("tool", false, false), ("site", true, false), ("new", false, true));
+        check(&[closed, open], Ok(("site", None)));
+        check(&[closed], Err(Kind::TokenMissing));
+        check(&[], Err(Kind::TokenMissing));
+        check(&[closed, observed], Ok(("new", Some(Kind::TokenMissing))));
+        // Whom a class fits is no case for one that is only observed.
+        check(&[observed, open], Ok(("site", None)));
     }
 }

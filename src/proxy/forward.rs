@@ -175,7 +175,7 @@ fn is_idempotent(method: &Method) -> bool {
 fn pause(outcome: &Result<Response<Arrived>, Failure>, outbound: &Outbound, attempt: u8) -> Option<Duration> {
     match outcome {
         Err(Failure::Unreachable(_)) => Some(backoff(outbound, attempt)),
-        Err(Failure::Invalid(_) | Failure::TooLarge) => None,
+        Err(Failure::Untrusted(_) | Failure::Invalid(_) | Failure::TooLarge) => None,
         Ok(response) => {
             let asked = retry_after(response.headers()).unwrap_or_default();
             let passing =
@@ -228,7 +228,7 @@ fn millis(duration: Duration) -> impl std::fmt::Display {
 
 fn problem(failure: Failure, max_bytes: usize) -> Problem {
     match failure {
-        Failure::Unreachable(why) => {
+        Failure::Unreachable(why) | Failure::Untrusted(why) => {
             Problem::new(Kind::UpstreamUnreachable, "the upstream cannot be reached").because(why)
         }
         Failure::Invalid(why) => {

@@ -287,7 +287,7 @@ impl End {
 
 fn broken(failure: Failure) -> Problem {
     let kind = match failure {
-        Failure::Unreachable(_) => Kind::UpstreamUnreachable,
+        Failure::Unreachable(_) | Failure::Untrusted(_) => Kind::UpstreamUnreachable,
         Failure::Invalid(_) | Failure::TooLarge => Kind::UpstreamInvalid,
     };
     Problem::new(kind, "the upstream's answer broke off").because(failure)

@@ -73,7 +73,7 @@ impl<'r, 'p> Grant<'r, 'p> {
         if let Some(fault) = request.fault.take() {
             return Err(fault);
         }
-        let Self { found, about, class } = self;
+        let Self { found, about, class, .. } = self;
         let rules = &found.route.rules;
         rules.check(&request).await?;
         read::unpack_body(&mut request, rules.max_bytes)?;

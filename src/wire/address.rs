@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What is not out there (IANA's IPv4 Special-Purpose Address Registry, RFC 6890).
-const PRIVATE_V4: [(Ipv4Addr, u32); 16] = [
+const PRIVATE_V4: [(Ipv4Addr, u32); 17] = [
     (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network, RFC 791 §3.2
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private use, RFC 1918
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // carriers' shared space, RFC 6598
@@ -17,6 +17,7 @@ const PRIVATE_V4: [(Ipv4Addr, u32); 16] = [
     (Ipv4Addr::new(192, 52, 193, 0), 24), // AMT, RFC 7450
     (Ipv4Addr::new(192, 88, 99, 0), 24),  // 6to4 relays, RFC 7526
     (Ipv4Addr::new(192, 168, 0, 0), 16),  // private use, RFC 1918
+    (Ipv4Addr::new(192, 175, 48, 0), 24), // AS112, RFC 7534
     (Ipv4Addr::new(198, 18, 0, 0), 15),   // benchmarks, RFC 2544
     (Ipv4Addr::new(198, 51, 100, 0), 24), // documentation, RFC 5737
     (Ipv4Addr::new(203, 0, 113, 0), 24),  // documentation, RFC 5737
@@ -78,98 +79,133 @@ fn is_in_v6(address: Ipv6Addr, (network, length): (Ipv6Addr, u32)) -> bool {
 mod tests {
     use super::*;
 
+    /// A range, and whether the addresses just below and just above it are public.
+    type Row = (&'static str, [bool; 2]);
+
+    /// IANA's IPv4 Special-Purpose Address Registry, every row of it, and
+    /// multicast, which has a registry of its own.
+    const V4: [Row; 29] = [
+        ("0.0.0.0/8", [false, true]),
+        ("0.0.0.0/32", [false, false]),
+        ("10.0.0.0/8", [true, true]),
+        ("100.64.0.0/10", [true, true]),
+        ("127.0.0.0/8", [true, true]),
+        ("169.254.0.0/16", [true, true]),
+        ("172.16.0.0/12", [true, true]),
+        ("192.0.0.0/24", [true, true]),
+        ("192.0.0.0/29", [true, false]),
+        ("192.0.0.8/32", [false, false]),
+        ("192.0.0.9/32", [false, false]),
+        ("192.0.0.10/32", [false, false]),
+        ("192.0.0.170/31", [false, false]),
+        ("192.0.0.192/32", [false, false]), // Oracle's metadata
+        ("192.0.2.0/24", [true, true]),
+        ("192.31.196.0/24", [true, true]),
+        ("192.52.193.0/24", [true, true]),
+        ("192.88.99.0/24", [true, true]),
+        ("192.88.99.2/32", [false, false]),
+        ("192.168.0.0/16", [true, true]),
+        ("192.175.48.0/24", [true, true]),
+        ("198.18.0.0/15", [true, true]),
+        ("198.51.100.0/24", [true, true]),
+        ("203.0.113.0/24", [true, true]),
+        ("224.0.0.0/4", [true, false]),
+        ("240.0.0.0/4", [false, false]),
+        ("255.255.255.255/32", [false, false]),
+        ("169.254.169.254/32", [false, false]), // AWS's metadata, and most others'
+        ("100.100.100.200/32", [false, false]), // Alibaba's
+    ];
+
+    /// IANA's IPv6 Special-Purpose Address Registry, every row of it but that
+    /// of NAT64; what is deprecated, and what was never given out.
+    const V6: [Row; 33] = [
+        ("::/128", [false, false]),
+        ("::1/128", [false, false]),
+        ("::/96", [false, false]), // IPv4-compatible, RFC 4291 §2.5.5.1
+        ("::ffff:0:0/96", [false, false]),
+        ("::ffff:0:0:0/96", [false, false]), // IPv4-translated, RFC 2765 §2.1
+        ("64:ff9b:1::/48", [false, false]),
+        ("100::/64", [false, false]),
+        ("100:0:0:1::/64", [false, false]),
+        ("2001::/23", [true, true]),
+        ("2001::/32", [true, false]), // Teredo
+        ("2001:1::1/128", [false, false]),
+        ("2001:1::2/128", [false, false]),
+        ("2001:1::3/128", [false, false]),
+        ("2001:2::/48", [false, false]),
+        ("2001:3::/32", [false, false]),
+        ("2001:4:112::/48", [false, false]),
+        ("2001:10::/28", [false, false]),
+        ("2001:20::/28", [false, false]),
+        ("2001:30::/28", [false, false]),
+        ("2001:db8::/32", [true, true]),
+        ("2002::/16", [true, true]), // 6to4
+        ("2620:4f:8000::/48", [true, true]),
+        ("3fff::/20", [true, true]),
+        ("5f00::/16", [false, false]),
+        ("fc00::/7", [false, false]),
+        ("fe80::/10", [false, false]),
+        ("fec0::/10", [false, false]), // site-local, RFC 3879
+        ("ff00::/8", [false, false]),
+        ("::/3", [false, true]),
+        ("4000::/2", [true, false]),
+        ("8000::/1", [false, false]),
+        ("fd00:ec2::254/128", [false, false]), // AWS's metadata
+        ("fd20:ce::254/128", [false, false]),  // Google's
+    ];
+
+    /// `bits`: how long an address is. `public`: asks of one that is a number.
+    fn check((range, beside): Row, first: u128, bits: u32, public: fn(u128) -> bool) {
+        let length: u32 = range.split_once('/').unwrap().1.parse().unwrap();
+        let size = 1 << (bits - length);
+        let (last, end) = (first + (size - 1), u128::MAX >> (128 - bits));
+        assert_eq!(first % size, 0, "{range} is no range");
+        for within in [first, first + size / 2, last] {
+            assert!(!public(within), "{range}");
+        }
+        let below = first.checked_sub(1).is_some_and(public);
+        let above = last < end && public(last + 1);
+        assert_eq!([below, above], beside, "{range}");
+    }
+
     #[test]
-    fn only_what_is_out_on_the_internet_is_public() {
-        let check = |text: &str, expected: bool| {
-            assert_eq!(is_public(text.parse().unwrap()), expected, "{text}");
+    fn no_special_range_is_public_and_what_is_just_outside_is() {
+        let network = |(range, _): Row| range.split('/').next().unwrap();
+        for row in V4 {
+            let first: Ipv4Addr = network(row).parse().unwrap();
+            check(row, first.to_bits().into(), 32, |bits| is_public(Ipv4Addr::from_bits(bits as u32).into()));
+        }
+        for row in V6 {
+            let first: Ipv6Addr = network(row).parse().unwrap();
+            check(row, first.to_bits(), 128, |bits| is_public(Ipv6Addr::from_bits(bits).into()));
+        }
+    }
+
+    #[test]
+    fn an_address_within_nat64_counts_as_what_it_leads_to() {
+        let within = |v4: Ipv4Addr| {
+            let [a, b, c, d] = v4.octets();
+            let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+            IpAddr::from(Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low))
         };
-        for public in [
-            "1.1.1.1",
-            "8.8.8.8",
-            "140.82.121.6",
-            "9.255.255.255",
-            "11.0.0.0",
-            "100.63.255.255",
-            "100.128.0.0",
-            "126.255.255.255",
-            "128.0.0.0",
-            "169.253.255.255",
-            "169.255.0.0",
-            "172.15.255.255",
-            "172.32.0.0",
-            "192.0.1.0",
-            "192.0.3.0",
-            "192.167.255.255",
-            "192.169.0.0",
-            "198.17.255.255",
-            "198.20.0.0",
-            "223.255.255.255",
-            "2606:4700:4700::1111",
-            "2a00:1450:4001:81b::200e",
-            "2001:200::1",
-            "2003::1",
-            "64:ff9b::8.8.8.8",
-            "3ffe::1",
-        ] {
-            check(public, true);
+        for (range, _) in V4 {
+            let network: Ipv4Addr = range.split('/').next().unwrap().parse().unwrap();
+            assert!(!is_public(within(network)), "{range}");
         }
-        for private in [
-            "0.0.0.0",
-            "0.1.2.3",
-            "10.0.0.1",
-            "10.255.255.255",
-            "100.64.0.0",
-            "100.100.100.200",
-            "100.127.255.255",
-            "127.0.0.1",
-            "127.255.255.255",
-            "169.254.0.1",
-            "169.254.169.254",
-            "169.254.170.2",
-            "172.16.0.0",
-            "172.31.255.255",
-            "192.0.0.192",
-            "192.0.2.1",
-            "192.31.196.1",
-            "192.52.193.1",
-            "192.88.99.1",
-            "192.168.0.1",
-            "198.18.0.1",
-            "198.19.255.255",
-            "198.51.100.1",
-            "203.0.113.1",
-            "224.0.0.1",
-            "239.255.255.255",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::7f00:1",
-            "::ffff:127.0.0.1",
-            "::ffff:8.8.8.8",
-            "64:ff9b::10.0.0.1",
-            "64:ff9b::169.254.169.254",
-            "64:ff9b:1::1",
-            "100::1",
-            "2001::1",
-            "2001:2::1",
-            "2001:10::1",
-            "2001:20::1",
-            "2001:1ff:ffff::1",
-            "2001:db8::1",
-            "2002:a00:1::1",
-            "2620:4f:8000::1",
-            "3fff::1",
-            "3fff:fff::1",
-            "4000::1",
-            "5f00::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "fe80::1",
-            "fec0::1",
-            "ff02::1",
-        ] {
-            check(private, false);
+        for public in ["8.8.8.8", "140.82.121.6", "11.0.0.0", "223.255.255.255"] {
+            assert!(is_public(within(public.parse().unwrap())), "{public}");
         }
+        for beside in ["64:ff9a:ffff:ffff:ffff:ffff:808:808", "64:ff9b::1:808:808"] {
+            assert!(!is_public(beside.parse().unwrap()), "{beside}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_well_known_services_are_public() {
+        for address in ["1.1.1.1", "140.82.121.6", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e"] {
+            assert!(is_public(address.parse().unwrap()), "{address}");
+        }
+        // Mapped, they are nobody's out there.
+        assert!(!is_public("::ffff:1.1.1.1".parse().unwrap()));
     }
 }

@@ -1,29 +1,28 @@
 //! The one HTTP client: pooled, HTTP/2 where the other side speaks it, TLS by
 //! rustls with the roots compiled in.
 //!
-//! It follows no redirect, reads no proxy from the environment, and connects
-//! to no private address unless its host was declared to be at one: the
-//! address is judged after the name was resolved, on the way to connecting,
-//! so no later answer of DNS can slip past (DNS rebinding).
+//! It follows no redirect, reads no proxy from the environment, speaks no TLS
+//! before 1.2 (RFC 8996), and connects to no private address unless its host
+//! was declared to be at one.
 
-use std::collections::BTreeSet;
+mod reach;
+
 use std::fmt;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-use super::address::is_public;
+pub use reach::Reach;
+use reach::{NotPublic, Resolver};
 
 /// A connection that was idle longer may have been cut while the
 /// environment was frozen; a new one is cheaper than a failed request.
@@ -32,18 +31,6 @@ const IDLE: Duration = Duration::from_secs(50);
 const CONNECT: Duration = Duration::from_secs(5);
 /// What we call ourselves, as many APIs demand.
 const USER_AGENT: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
-
-/// Whom a client may connect to.
-#[derive(Debug, Clone)]
-pub enum Reach {
-    /// Public addresses, and these hosts wherever they are.
-    Public {
-        /// Hosts declared with `dangerous_private_network`.
-        except: BTreeSet<String>,
-    },
-    /// Anywhere: AWS's own endpoints, which a VPC endpoint makes private.
-    Anywhere,
-}
 
 /// A pooled HTTPS client. Cloning it shares the pool.
 #[derive(Clone)]
@@ -98,6 +85,9 @@ impl Roots {
 pub enum Failure {
     /// No connection, or one that broke before an answer was complete.
     Unreachable(String),
+    /// Whoever is there is not to be talked to: the certificate or the TLS is
+    /// not good, or the address is not public. Another try would find the same.
+    Untrusted(String),
     /// What came is no HTTP.
     Invalid(String),
     /// The body is longer than was allowed.
@@ -107,7 +97,7 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreachable(why) | Self::Invalid(why) => f.write_str(why),
+            Self::Unreachable(why) | Self::Untrusted(why) | Self::Invalid(why) => f.write_str(why),
             Self::TooLarge => f.write_str("the answer is too large"),
         }
     }
@@ -137,22 +127,13 @@ impl Client {
     }
 
     fn with(roots: Roots, reach: Reach, identity: Option<Identity>) -> Result<Self, String> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(&roots, identity)?)
-            .dns_resolver(Arc::new(Resolver { reach: reach.clone() }))
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(IDLE)
-            .build();
-        let pooled = client.map_err(|error| error.without_url().to_string())?;
+        let pooled = pool(tls(&roots, identity)?, Resolver::new(reach.clone()))?;
         Ok(Self { pooled, roots, reach })
     }
 
     /// Sends a request and waits for the head of the answer.
     pub async fn open(&self, request: Request<Bytes>, url: Url) -> Result<Response<Incoming>, Failure> {
+        self.reach.admit(&url).map_err(|refused| Failure::Untrusted(refused.to_string()))?;
         let (parts, body) = request.into_parts();
         let mut request = reqwest::Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
@@ -174,6 +155,20 @@ impl Client {
         let (head, body) = self.open(request, url).await?.into_parts();
         Ok(Response::from_parts(head, body.whole(usize::MAX).await?))
     }
+}
+
+fn pool(tls: ClientConfig, resolver: Resolver) -> Result<reqwest::Client, String> {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Arc::new(resolver))
+        .redirect(Policy::none())
+        .no_proxy()
+        .referer(false)
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .build();
+    client.map_err(|error| error.without_url().to_string())
 }
 
 fn tls(roots: &Roots, identity: Option<Identity>) -> Result<ClientConfig, String> {
@@ -226,21 +221,35 @@ fn within(body: Bytes, limit: usize) -> Result<Bytes, Failure> {
 }
 
 /// reqwest's words without the URL, which may hold a credential, down to the
-/// first cause; and whether the other side talks nonsense or not at all.
+/// first cause; and whether the other side talks nonsense, is not who it
+/// should be, or does not talk at all.
 fn failure(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let connected = !error.is_connect();
-    let (mut why, mut invalid) = (String::new(), false);
+    let (mut why, mut invalid, mut untrusted) = (String::new(), false, false);
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(cause) = next {
         if !why.is_empty() {
             why.push_str(": ");
         }
         why.push_str(&cause.to_string());
+        untrusted |= is_distrust(cause);
         invalid |= is_nonsense(cause) || (connected && is_bad_framing(cause));
         next = cause.source();
     }
-    if invalid { Failure::Invalid(why) } else { Failure::Unreachable(why) }
+    match (untrusted, invalid) {
+        (true, _) => Failure::Untrusted(why),
+        (false, true) => Failure::Invalid(why),
+        (false, false) => Failure::Unreachable(why),
+    }
+}
+
+/// Whether we ended it ourselves, for who is there.
+fn is_distrust(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use rustls::Error::{InvalidCertificate, NoCertificatesPresented, PeerIncompatible};
+    let refused =
+        |error| matches!(error, &(InvalidCertificate(_) | NoCertificatesPresented | PeerIncompatible(_)));
+    cause.is::<NotPublic>() || tls_error(cause).is_some_and(refused)
 }
 
 fn is_nonsense(cause: &(dyn std::error::Error + 'static)) -> bool {
@@ -250,31 +259,13 @@ fn is_nonsense(cause: &(dyn std::error::Error + 'static)) -> bool {
 /// What hyper says of chunks that are none (RFC 9112 §7.1). rustls says the
 /// same of certificates, theirs while connecting and ours soon after.
 fn is_bad_framing(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let Some(cause) = cause.downcast_ref::<std::io::Error>() else { return false };
-    let tls = cause.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
-    !tls && matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData)
+    let Some(error) = cause.downcast_ref::<std::io::Error>() else { return false };
+    let framing = matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData);
+    framing && tls_error(cause).is_none()
 }
 
-/// Resolves a name, and lets through the addresses that may be reached.
-struct Resolver {
-    reach: Reach,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let judged = match &self.reach {
-            Reach::Anywhere => false,
-            Reach::Public { except } => !except.contains(name.as_str()),
-        };
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let reachable: Vec<SocketAddr> =
-                found.into_iter().filter(|address| !judged || is_public(address.ip())).collect();
-            if reachable.is_empty() {
-                return Err("the name leads to no public address".into());
-            }
-            let addresses: Addrs = Box::new(reachable.into_iter());
-            Ok(addresses)
-        })
-    }
+/// What rustls says, which comes within one or two errors of reading or writing.
+fn tls_error<'e>(cause: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let inner = cause.downcast_ref::<std::io::Error>()?.get_ref()?;
+    inner.downcast_ref().or_else(|| tls_error(inner))
 }

@@ -208,3 +208,16 @@ fn a_loop_without_a_written_end_is_a_warning() {
     let (_, json) = told(&desk.run(&["check", "--format", "json"], &[]));
     assert!(json.contains("\"level\": \"warning\""), "{json}");
 }
+
+#[test]
+fn a_rule_that_is_only_observed_is_a_warning() {
+    let rule = "    when: { program: 'true', observe: true }\n";
+    let desk = Desk::with("observed", format!("{GOOD}{rule}").as_bytes());
+    let (code, text) = told(&desk.run(&["check"], &[]));
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.starts_with("warning: ") && text.contains("this denies nothing"), "{text}");
+    let rule = "    when: { program: '.a | nope' }\n";
+    let desk = Desk::with("observed", format!("{GOOD}{rule}").as_bytes());
+    let (code, text) = told(&desk.run(&["check"], &[]));
+    assert!(code == Some(1) && text.contains("when.program"), "{text}");
+}

@@ -1,8 +1,9 @@
 //! An answer is whole, or it is a problem: whatever the upstream does to its connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::upstream::{Deed, Misbehaving, say};
+use crate::upstream::{Deed, Misbehaving, Upstream, say};
 use crate::world::{Answer, Setup};
 
 const ROUTE: &str = "\
@@ -125,6 +126,23 @@ async fn a_problem_tells_nothing_of_where_the_upstream_is() {
     }
     assert_eq!(answer.header("content-type").as_deref(), Some("application/problem+json"));
     assert_eq!(answer.json()["request_id"], "request-1");
+}
+
+#[tokio::test]
+async fn no_redirect_carries_the_credential_to_another_host() {
+    let elsewhere = Upstream::start(Arc::new(|_| say(200))).await;
+    let location = format!("http://localhost:{}/a", elsewhere.address.port());
+    for status in [300, 301, 302, 303, 307, 308] {
+        for method in ["GET", "POST"] {
+            let location = location.clone();
+            let setup = Setup::routes("GET /a: { {open} }\nPOST /a: { {open} }");
+            let world = setup.answer(move |_| say(status).with("location", &location)).start().await;
+            let answer = world.ask(method, "/a").send().await;
+            assert_eq!((answer.status().as_u16(), answer.header("location")), (status, None));
+            assert_eq!(world.upstream.seen().len(), 1, "{status} {method}");
+        }
+    }
+    assert_eq!(elsewhere.connections(), 0);
 }
 
 #[tokio::test]

@@ -6,10 +6,12 @@ use rustls::pki_types::CertificateDer;
 use crate::tls::Tls;
 use crate::world::{Setup, World};
 
-/// Who may vouch for clients, as a bank has one.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+/// Who may vouch for clients, as a bank has one, or for servers.
+pub struct Authority {
+    pub issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
+    /// The certificate, for those who are to trust it.
+    pub pem: String,
 }
 
 /// A certificate with its key, as PEM.
@@ -20,12 +22,13 @@ struct Client {
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap().der().clone();
-        Self { issuer: Issuer::new(params, key), certificate }
+        let made = params.self_signed(&key).unwrap();
+        let (certificate, pem) = (made.der().clone(), made.pem());
+        Self { issuer: Issuer::new(params, key), certificate, pem }
     }
 
     fn vouch_for(&self, name: &str) -> Client {

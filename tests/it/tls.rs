@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use crate::upstream::{Upstream, say};
@@ -30,7 +30,7 @@ impl Tls {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider));
         let config = config.with_safe_default_protocol_versions().unwrap();
         let config = match authority {
             None => config.with_no_client_auth(),
@@ -43,6 +43,11 @@ impl Tls {
         };
         let mut config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Self::serve(config, file("roots.pem", &made.cert.pem())).await
+    }
+
+    /// A server as this says it, which whoever knows `roots` trusts.
+    pub async fn serve(config: ServerConfig, roots: PathBuf) -> Self {
         let (upstream, listener) = Upstream::bind(Arc::new(|_| say(200).body("safe"))).await;
         let (server, acceptor) = (upstream.clone(), TlsAcceptor::from(Arc::new(config)));
         let peers = Arc::new(Mutex::new(Vec::new()));
@@ -60,7 +65,7 @@ impl Tls {
                 });
             }
         });
-        Self { upstream, roots: file("roots.pem", &made.cert.pem()), peers }
+        Self { upstream, roots, peers }
     }
 
     pub fn url(&self) -> String {

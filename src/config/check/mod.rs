@@ -3,6 +3,7 @@
 
 mod credentials;
 mod headers;
+mod observed;
 mod programs;
 mod proving;
 mod routes;
@@ -52,6 +53,7 @@ pub(super) fn deep(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
 pub(super) fn warnings(declared: &Declared, root: &At<'_>) -> Vec<Flaw> {
     let mut warnings = Flaws::default();
     programs::warn(declared, root, &mut warnings);
+    observed::warn(declared, root, &mut warnings);
     warnings.sorted()
 }
 
@@ -154,6 +156,7 @@ fn callers(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
             let what = "it is not said how these callers are known";
             flaws.missing(&at.key("anonymous"), what, "write `anonymous: true`: anybody, without proof");
         }
+        observed::caller(caller, &at, flaws);
         if let Some(plan) = &caller.plan {
             refer(&at.key("plan"), plan, &plans, flaws);
         }

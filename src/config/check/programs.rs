@@ -3,7 +3,7 @@
 use super::{Flaws, credentials};
 use crate::body::MediaType;
 use crate::body::jq::{Message, Program};
-use crate::config::declared::{Declared, Errors, Route};
+use crate::config::declared::{Condition, Declared, Errors, Route, When};
 use crate::config::fields::{Names, Parsed};
 use crate::config::tree::At;
 
@@ -88,9 +88,15 @@ fn each(declared: &Declared, root: &At<'_>, mut see: impl FnMut(&At<'_>, &Progra
     let routes = root.key("routes");
     for (Parsed(key), route) in &declared.routes {
         let at = routes.key(key.text());
-        let (request, response) = (at.key("request"), at.key("response"));
+        let (request, response, when) = (at.key("request"), at.key("response"), at.key("when"));
+        match &route.when {
+            Some(When::Program(text)) => see(&when, &Program::new(text.as_str(), Message::Request)),
+            Some(When::Condition(Condition { program: Some(text), .. })) => {
+                see(&when.key("program"), &Program::new(text.as_str(), Message::Request));
+            }
+            Some(When::Condition(_)) | None => {}
+        }
         for (at, text, message) in [
-            (at.key("when"), &route.when, Message::Request),
             (request.key("reject_if"), &route.request.reject_if, Message::Request),
             (request.key("transform"), &route.request.transform, Message::Request),
             (response.key("transform"), &route.response.transform, Message::Answer),

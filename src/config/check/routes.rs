@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{Flaws, credentials, field_rules, flaw, headers, programs, proving, refer, schemas, upstreams};
+use super::{
+    Flaws, credentials, field_rules, flaw, headers, observed, programs, proving, refer, schemas, upstreams,
+};
 use crate::config::declared::{Declared, Request, Route, Upstream};
 use crate::config::fields::{Parsed, Size};
 use crate::config::schemas::Query;
@@ -63,6 +65,7 @@ fn one(placed: &Placed<'_>, declared: &Declared, root: &At<'_>, flaws: &mut Flaw
     }
     upstreams::patience(route.timeout, at, flaws);
     messages(route, at, flaws);
+    observed::condition(route, at, flaws);
     programs::relations(route, at, flaws);
     schemas::shallow(route, at, flaws);
     cache(placed, flaws);

@@ -290,3 +290,38 @@ fn what_reshapes_an_answer_fits_together() {
         &["dangerous_range: a part of an answer cannot be reshaped"],
     );
 }
+
+#[test]
+fn only_who_calls_and_a_routes_condition_can_be_observed() {
+    let check = |old: &str, new: &str, expected: &[&str]| {
+        assert_eq!(told(&GOOD.replace(old, new)), expected, "{new}");
+    };
+    let route = "GET /a: { allow: [website]";
+    let with = |more: &str| format!("{route}, {more}");
+    check(route, &with("when: { program: 'true', observe: true }"), &[]);
+    check(route, &with("when: { program: 'true' }"), &[]);
+    check(route, &with("when: 'true'"), &[]);
+    let nothing = "routes.GET /a.when.program: it is not said what must hold";
+    check(route, &with("when: { observe: true }"), &[nothing]);
+    check(route, &with("when: {}"), &[nothing]);
+    check(
+        "anonymous: true",
+        "anonymous: true, observe: true",
+        &["callers.website.observe: anybody is let in here already, so there is no denial to observe"],
+    );
+    check(
+        "anonymous: true",
+        "observe: true",
+        &["callers.website.anonymous: it is not said how these callers are known"],
+    );
+    let stays = |at: &str| format!("{at}.observe: this cannot be observed: what it denies stays denied");
+    check(route, &with("observe: true"), &[&stays("routes.GET /a")]);
+    check(route, &with("request: { observe: true }"), &[&stays("routes.GET /a.request")]);
+    check("version: 1", "version: 1\ncors: { origins: ['*'], observe: true }", &[&stays("cors")]);
+    check("{ rate: 5,", "{ observe: true, rate: 5,", &[&stays("plans.public")]);
+    check(
+        "{ bearer: github.token }",
+        "[{ when: 'true', bearer: github.token, observe: true }]",
+        &[&stays("upstreams.github.credential[0]")],
+    );
+}

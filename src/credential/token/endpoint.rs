@@ -216,7 +216,7 @@ impl FromStr for Endpoint {
 
 fn failed(failure: Failure) -> Refused {
     match failure {
-        Failure::Unreachable(why) => Refused::Unreachable(why),
+        Failure::Unreachable(why) | Failure::Untrusted(why) => Refused::Unreachable(why),
         Failure::Invalid(why) => Refused::Invalid(why),
         Failure::TooLarge => Refused::Invalid(format!("its answer is longer than {LONGEST_ANSWER} bytes")),
     }
