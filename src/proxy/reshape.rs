@@ -85,11 +85,12 @@ impl Clean {
         about: About,
         links: &Links<'_>,
     ) -> Result<(Shaped, Leaks), Problem> {
-        let before = self.body.as_ptr();
+        // Held on to, so that no other body comes to lie in its place.
+        let before = self.body.clone();
         let mut shaped = self.shaped(shape, about, links).await?;
         let mut leaks = Leaks::new();
         // What was escaped or written in another charset may show only now.
-        if shaped.0.body.as_ptr() != before
+        if shaped.0.body.as_ptr() != before.as_ptr()
             && let Some(cut) = shaped.0.guard.clean(&shaped.0.body, Place::Body, &mut leaks)
         {
             shaped.0.body = changed(cut, &mut shaped.0.headers);
