@@ -32,6 +32,12 @@ impl<'s> Writer<'s> {
         self.text
     }
 
+    /// The one line that there is, without its end.
+    pub fn into_line(mut self) -> Vec<u8> {
+        self.text.pop_if(|last| *last == b'\n');
+        self.text
+    }
+
     /// How much there is, in bytes.
     pub fn length(&self) -> usize {
         self.text.len()

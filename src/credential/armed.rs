@@ -30,16 +30,23 @@ pub struct Armed<'r> {
     pub path: Vec<(String, Zeroizing<String>)>,
     /// The client that shows our certificate, where there is one to show.
     pub client: Option<Client>,
+    /// What it carries of secrets.
+    pub carried: Carried,
+    cookies: Vec<Zeroizing<String>>,
+    fields: Vec<(&'r Pointer, Zeroizing<String>)>,
+    hmacs: Vec<(&'r Hmac, Secret)>,
+    sigv4: Option<(&'r Sigv4, Keys)>,
+}
+
+/// What a call carries of secrets.
+#[derive(Default)]
+pub struct Carried {
     /// What the answer is searched for.
     pub needles: Vec<Needle>,
     /// What the record says was used.
     pub used: Vec<Used>,
     /// The tokens in it, and which of its source each is.
     pub tokens: Vec<(Arc<Source>, u64)>,
-    cookies: Vec<Zeroizing<String>>,
-    fields: Vec<(&'r Pointer, Zeroizing<String>)>,
-    hmacs: Vec<(&'r Hmac, Secret)>,
-    sigv4: Option<(&'r Sigv4, Keys)>,
 }
 
 /// A value to look for in an answer, and what to call it in the record.
@@ -112,8 +119,8 @@ impl<'r> Armed<'r> {
     /// A value that was made out of secrets, and is guarded like one.
     pub fn derived(&mut self, name: impl Into<String>, secret: Secret) {
         let needle = Needle { name: name.into(), secret };
-        if !self.needles.contains(&needle) {
-            self.needles.push(needle);
+        if !self.carried.needles.contains(&needle) {
+            self.carried.needles.push(needle);
         }
     }
 
@@ -137,8 +144,8 @@ impl<'r> Armed<'r> {
     /// What the record says of it.
     pub(super) fn was_used(&mut self, used: &[Used]) {
         for one in used {
-            if !self.used.contains(one) {
-                self.used.push(one.clone());
+            if !self.carried.used.contains(one) {
+                self.carried.used.push(one.clone());
             }
         }
     }
@@ -217,7 +224,7 @@ impl Credential {
                 armed.was_used(token.used());
                 armed.derived(self.names(), token.secret().clone());
                 armed.bearer(token.secret())?;
-                armed.tokens.push((Arc::clone(source), token.version()));
+                armed.carried.tokens.push((Arc::clone(source), token.version()));
             }
             Self::Hmac(hmac) => {
                 let key = armed.take(&hmac.key, vault)?;

@@ -21,13 +21,13 @@ use http::HeaderName;
 use tokio::time::Instant;
 
 use crate::secret::role::Role;
-use crate::secret::vault::Slot;
+use crate::secret::vault::{Found, Slot};
 use crate::secret::{SecretRef, Vault};
 use crate::wire::Problem;
 use crate::wire::client::Client;
 use crate::wire::problem::Kind;
 
-pub use armed::{Armed, Draft, Needle, Used};
+pub use armed::{Armed, Carried, Draft, Needle, Used};
 pub use choice::{Choice, Credentials};
 
 use body::Pointer;
@@ -96,8 +96,8 @@ pub struct Means<'m> {
     pub deadline: Instant,
     /// What tells it apart from all others.
     pub id: &'m str,
-    /// The secrets that somebody who hands out tokens did not take.
-    pub blamed: OnceLock<Vec<Used>>,
+    /// The secrets that somebody who hands out tokens did not take, as they were then.
+    pub blamed: OnceLock<Vec<(SecretRef, Found)>>,
 }
 
 impl Credential {

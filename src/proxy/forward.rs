@@ -90,7 +90,7 @@ impl Upstream {
         if limits.timeout.is_zero() {
             return Err(too_late(limits.timeout));
         }
-        self.known.carries(&outbound.needles, Instant::now());
+        self.known.carries(&outbound.carried.needles, Instant::now());
         let again = if is_idempotent(&outbound.method) { self.retries } else { 0 };
         loop {
             let attempt = outbound.send(client, limits);

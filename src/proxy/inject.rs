@@ -19,8 +19,7 @@ use super::path::encode_segment;
 use super::route::Found;
 use super::template::encode;
 use super::transform::Ready;
-use crate::credential::token::Source;
-use crate::credential::{Armed, Credential, Draft, Means, Needle, Used};
+use crate::credential::{Armed, Carried, Credential, Draft, Means};
 use crate::wire::Problem;
 use crate::wire::client::Client;
 use crate::wire::problem::Kind;
@@ -50,22 +49,14 @@ pub struct Outbound {
     pub(super) shown: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
-    pub(super) needles: Vec<Needle>,
-    pub(super) used: Vec<Used>,
-    pub(super) tokens: Vec<(Arc<Source>, u64)>,
+    /// Shared with whoever wants to know it once this is sent.
+    pub(super) carried: Arc<Carried>,
     /// The client that shows our certificate, where there is one to show.
     pub(super) client: Option<Client>,
     /// How the caller may get the answer packed.
     pub(super) accepts: Accepts,
     /// Whether a part of the answer was asked for.
     pub(super) range: bool,
-}
-
-impl Outbound {
-    /// The names and versions of the secrets that it carries.
-    pub fn used(&self) -> &[Used] {
-        &self.used
-    }
 }
 
 impl Ready<'_, '_> {
@@ -99,8 +90,8 @@ impl Ready<'_, '_> {
         let (id, method, mut body) = (request.id.clone(), request.method.clone(), request.body.clone());
         let draft = Draft { id: &id, method: &method, url: &mut url, headers: &mut headers, body: &mut body };
         armed.seal(draft, means)?;
-        let Armed { client, needles, used, tokens, .. } = armed;
-        Ok(Outbound { id, method, url, shown, headers, body, needles, used, tokens, client, accepts, range })
+        let (client, carried) = (armed.client, Arc::new(armed.carried));
+        Ok(Outbound { id, method, url, shown, headers, body, carried, client, accepts, range })
     }
 }
 

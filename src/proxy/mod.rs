@@ -43,7 +43,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method};
 use tokio::time::{Instant, timeout_at};
 
 use crate::credential::Means;
@@ -254,21 +254,16 @@ impl Proxy {
         let (started, route) = (Instant::now(), ready.found.route);
         let (upstream, limits) = (&*route.upstream, self.limits(route, call.deadline, started));
         let mut effort = Effort::default();
-        let (needles, used, tokens) =
-            (outbound.needles.clone(), outbound.used.clone(), outbound.tokens.clone());
-        record.arm(&upstream.name, outbound.used());
+        let carried = Arc::clone(&outbound.carried);
+        record.arm(&upstream.name, &carried.used);
         let mut reply = upstream.forward(outbound, &self.client, limits, &mut effort).await;
         if let Some(status) = effort.status.filter(|status| upstream.refuses_key(*status)) {
-            let readings = self.reread(record.used(), call);
-            for (source, version) in tokens.iter().filter(|_| status == StatusCode::UNAUTHORIZED) {
-                source.forget(*version, call.moment());
-            }
+            let readings = self.refused(&carried, status, call);
             // Where it must not be sent again, the next request has what is read now.
             if may_repeat(&ready.request.method, status)
-                && let Some(again) =
-                    self.renewed(ready, (&needles, &used), (readings, limits.deadline), call).await
+                && let Some(again) = self.renewed(ready, &carried, (readings, limits.deadline), call).await
             {
-                record.rearm(again.used());
+                record.rearm(&again.carried.used);
                 reply = upstream.forward(again, &self.client, limits, &mut effort).await;
             }
         }

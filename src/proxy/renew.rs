@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use http::StatusCode;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -17,8 +18,8 @@ use super::audit::Trail;
 use super::cache::Call;
 use super::inject::Outbound;
 use super::transform::Ready;
-use crate::credential::{Needle, Used};
-use crate::secret::Secret;
+use crate::credential::Carried;
+use crate::secret::SecretRef;
 use crate::secret::reading::{Fault, Reading, Setback};
 use crate::secret::vault::Found;
 use crate::wire::Problem;
@@ -92,11 +93,23 @@ impl Proxy {
         }
     }
 
-    /// Begins to read again the secrets that an upstream refused.
-    pub(super) fn reread(&self, refused: &[Used], call: &Call<'_>) -> Vec<Ended> {
+    /// Begins to read again the secrets that an upstream refused. A token is
+    /// forgotten, and nobody need wait for another one to be asked for.
+    pub(super) fn refused(&self, carried: &Carried, status: StatusCode, call: &Call<'_>) -> Vec<Ended> {
+        let used = carried.used.iter().map(|used| (used.name.as_str(), used.version.as_deref()));
+        let readings = self.reread(used, call);
+        let tokens = carried.tokens.iter().filter(|_| status == StatusCode::UNAUTHORIZED);
+        let forgotten = tokens.filter(|(source, version)| source.forget(*version, call.moment())).count();
+        if forgotten == 0 { readings } else { Vec::new() }
+    }
+
+    fn reread<'n>(
+        &self,
+        refused: impl Iterator<Item = (&'n str, Option<&'n str>)>,
+        call: &Call<'_>,
+    ) -> Vec<Ended> {
         let times = (call.moment(), call.deadline);
-        let used = refused.iter().map(|used| (used.name.as_str(), used.version.as_deref()));
-        let readings = self.vault.refused(used, times.0).into_iter();
+        let readings = self.vault.refused(refused, times.0).into_iter();
         readings.map(|reading| self.readings.start(reading, times, Arc::clone(&self.trail))).collect()
     }
 
@@ -109,25 +122,21 @@ impl Proxy {
             Err(refused) => refused,
         };
         let Some(blamed) = means.blamed.get() else { return Err(refused) };
-        let known = || -> Vec<_> { blamed.iter().filter_map(|used| self.found(used)).collect() };
-        let before: Vec<_> = known().into_iter().map(|found| found.secret).collect();
-        for ended in self.reread(blamed, call) {
+        let named: Vec<_> = blamed.iter().map(|(secret, tried)| (secret.to_string(), tried)).collect();
+        let named = named.iter().map(|(name, tried)| (name.as_str(), tried.version.as_deref()));
+        for ended in self.reread(named, call) {
             if timeout_at(call.deadline, ended).await.is_err() {
                 return Err(refused);
             }
         }
         // Somebody else may have read it just before us.
-        let same = |(found, (secret, used)): (&Found, (&Secret, &Used))| {
-            found.secret == *secret && found.version == used.version
+        let is_same = |(secret, tried): &(SecretRef, Found)| {
+            self.vault.get(secret).is_some_and(|found| found.secret == tried.secret)
         };
-        if known().iter().zip(before.iter().zip(blamed)).all(same) {
+        if blamed.iter().all(is_same) {
             return Err(refused);
         }
         ready.inject(&self.means(ready, call)).await
-    }
-
-    fn found(&self, used: &Used) -> Option<Found> {
-        self.vault.get(&used.name.parse().ok()?)
     }
 
     /// The request once more, if it carries something else now than what was
@@ -135,17 +144,17 @@ impl Proxy {
     pub(super) async fn renewed(
         &self,
         ready: &Ready<'_, '_>,
-        (needles, used): (&[Needle], &[Used]),
+        refused: &Carried,
         (readings, until): (Vec<Ended>, Instant),
         call: &Call<'_>,
     ) -> Option<Outbound> {
         for ended in readings {
             drop(timeout_at(until, ended).await.ok()?);
         }
-        let means = self.means(ready, call);
-        let again = timeout_at(until, ready.inject(&means)).await.ok()?.ok()?;
+        let again = timeout_at(until, self.armed(ready, call)).await.ok()?.ok()?;
         // A certificate is no needle; its version tells it apart.
-        let is_new = again.needles != needles || again.used != used;
+        let carried = &again.carried;
+        let is_new = carried.needles != refused.needles || carried.used != refused.used;
         (is_new && Instant::now() < until).then_some(again)
     }
 }

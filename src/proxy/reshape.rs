@@ -228,13 +228,11 @@ impl Shaper<'_> {
             Some(program) => self.made(program, &doc, &mut out).await?,
             None => self.same(&doc, &mut out)?,
         };
-        if !lines && values == 1 {
-            if made != 1 {
-                return Err(invalid(format_args!("the program gave {made} values")));
-            }
-            out.back_to(out.length() - 1);
+        match made {
+            _ if lines || values != 1 => Ok(Some(out.into_text())),
+            1 => Ok(Some(out.into_line())),
+            made => Err(invalid(format_args!("the program gave {made} values"))),
         }
-        Ok(Some(out.into_text()))
     }
 
     /// An answer that fits the schema; or what the schema declares of it.

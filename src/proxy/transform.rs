@@ -10,7 +10,7 @@ use super::route::Found;
 use super::validate::Valid;
 use crate::body::form;
 use crate::body::jq::{About, Failed, Program};
-use crate::body::json::{self, Writer};
+use crate::body::json::Writer;
 use crate::body::{Doc, Val};
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request};
@@ -82,18 +82,15 @@ impl Encode {
         match self {
             Self::Json => {
                 let mut out = Writer::new(LONGEST_REQUEST);
-                let count = program.write(body, about, &mut out).await.map_err(|why| refused(&why))?;
-                one_of(count)?;
-                // Without the end of its line.
-                out.back_to(out.length() - 1);
-                Ok(out.into_text())
+                match program.write(body, about, &mut out).await.map_err(|why| refused(&why))? {
+                    1 => Ok(out.into_line()),
+                    count => Err(not_one(count)),
+                }
             }
             Self::Form => {
                 let values = program.run(body.value(), about).await.map_err(|why| refused(&why))?;
-                one_of(values.len())?;
-                let mut written = values.iter().map(|value| form::write(value, LONGEST_REQUEST));
-                let written = written.next().unwrap_or(Ok(Vec::new()));
-                written.map_err(|why| refused(&Failed::Unwritable(why)))
+                let [value] = values.as_slice() else { return Err(not_one(values.len())) };
+                form::write(value, LONGEST_REQUEST).map_err(|why| refused(&Failed::Unwritable(why)))
             }
         }
     }
@@ -101,7 +98,10 @@ impl Encode {
     /// The same body in this encoding.
     fn same(self, body: &Doc) -> Result<Vec<u8>, Problem> {
         let written = match self {
-            Self::Json => json::write(&body.value(), LONGEST_REQUEST),
+            Self::Json => {
+                let mut out = Writer::new(LONGEST_REQUEST);
+                body.root().write(&mut out).map(|()| out.into_text())
+            }
             Self::Form => form::write(&body.value(), LONGEST_REQUEST),
         };
         written.map_err(|why| {
@@ -120,12 +120,8 @@ impl Encode {
 }
 
 /// There must be one value.
-fn one_of(count: usize) -> Result<(), Problem> {
-    if count == 1 {
-        return Ok(());
-    }
-    Err(Problem::new(Kind::TransformFailed, UNUSABLE)
-        .because(format_args!("the program gave {count} values")))
+fn not_one(count: usize) -> Problem {
+    Problem::new(Kind::TransformFailed, UNUSABLE).because(format_args!("the program gave {count} values"))
 }
 
 const TOO_MUCH: &str = "this body takes too long to reshape";

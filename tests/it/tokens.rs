@@ -257,6 +257,22 @@ fn the_guides_files_have_no_flaw() {
     }
 }
 
+/// The secret that it is had for is still good, and nobody has to read it first.
+#[tokio::test]
+async fn a_token_that_was_revoked_does_not_wait_for_secrets_manager() {
+    let issuer = issuer().await;
+    let manager = Manager::start().await;
+    manager.put("test/key", CANARY);
+    let revoked =
+        |seen: &Seen| say(if seen.all("authorization") == ["Bearer issued-canary-1"] { 401 } else { 200 });
+    let setup = facing(&at(&issuer)).secrets("{ key: test/key }").kept_by(&manager);
+    let world = setup.answer(revoked).start().await;
+    manager.delay(Duration::from_secs(60));
+    let asked = tokio::task::LocalSet::new();
+    assert_eq!(asked.run_until(world.get("/a").send()).await.verdict(), "200");
+    assert_eq!(issuer.seen().len(), 2);
+}
+
 /// The token endpoint took the secret before, and takes another one now.
 #[tokio::test]
 async fn a_client_secret_that_was_rotated_is_read_again_and_the_call_goes_on() {

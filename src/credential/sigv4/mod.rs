@@ -126,7 +126,7 @@ impl Sigv4 {
             Signer::Own => means.role.map(|role| role.own().clone()).ok_or_else(nobody)?,
             Signer::Assumed { role, kept } => assumed(role, kept, means).await?,
         };
-        armed.used.push(Used { name: ROLE.to_owned(), version: None });
+        armed.was_used(&[Used { name: ROLE.to_owned(), version: None }]);
         for secret in keys.iter() {
             armed.derived(ROLE, secret.clone());
         }
