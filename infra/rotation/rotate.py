@@ -115,21 +115,31 @@ class Rotation:
             self.hook.call("setSecret", secret, token)
 
     def test(self, secret, token, _labels):
-        """Without a hook: that it is a key, whole, and another one."""
-        made = self.shape.key(self.read(secret, "AWSPENDING", token))
-        if not made or made == self.shape.key(self.read(secret, "AWSCURRENT")):
-            raise ValueError("the new version of the secret holds no new key")
-        if self.hook:
+        """Without a hook: that it is a key, and whole.
+
+        When a rotation is set up and not started, Secrets Manager runs this step alone,
+        to see whether it may call us. No new key was made then, and none is tried.
+        """
+        made = self.made(secret, token)
+        if made and self.hook:
             self.hook.call("testSecret", secret, token)
-        elif not self.shape.fits(made):
+        elif made and not self.shape.fits(made):
             raise ValueError("the new version of the secret does not look like a key of ours")
 
     def finish(self, secret, token, labels):
         """Moves AWSCURRENT. The value before becomes AWSPREVIOUS."""
+        if not self.made(secret, token):
+            raise ValueError("the new version of the secret holds no new key")
         current = [version for version, stages in labels.items() if "AWSCURRENT" in stages]
         move = {"RemoveFromVersionId": current[0]} if current else {}
         self.manager.update_secret_version_stage(
             SecretId=secret, VersionStage="AWSCURRENT", MoveToVersionId=token, **move)
+
+    def made(self, secret, token):
+        """The new key; `None` where there is none, or it is the old one."""
+        pending, current = self.read(secret, "AWSPENDING", token), self.read(secret, "AWSCURRENT")
+        made = pending and self.shape.key(pending)
+        return made if made and made != self.shape.key(current) else None
 
     def read(self, secret, stage, token=None):
         """The text under a label; `None` where there is none yet."""

@@ -128,9 +128,25 @@ def test_a_key_that_is_none_of_ours_never_becomes_current(manager, broken):
     spoiled = rotation(manager)
     spoiled.read = lambda secret, stage, token=None: broken if token else value(manager)
     with pytest.raises(ValueError, match="new version of the secret") as raised:
-        spoiled.run("testSecret", NAME, token)
+        for step in STEPS[2:]:
+            spoiled.run(step, NAME, token)
     assert not broken or broken not in str(raised.value)
     assert value(manager) == "int_" + "o" * 40
+
+
+@pytest.mark.parametrize("pending", [None, "int_" + "o" * 40])
+def test_the_call_that_only_tries_whether_we_can_be_called_is_answered(manager, pending):
+    """Secrets Manager runs testSecret alone where a rotation is set up and not started."""
+    manager.create_secret(Name=NAME, SecretString="int_" + "o" * 40)
+    token, hook = begin(), Provider()
+    if pending:
+        manager.put_secret_value(
+            SecretId=NAME, ClientRequestToken=token, SecretString=pending, VersionStages=["AWSPENDING"])
+    for each in (None, hook):
+        rotation(manager, each).run("testSecret", NAME, token)
+        with pytest.raises(ValueError, match="holds no new key"):
+            rotation(manager, each).run("finishSecret", NAME, token)
+    assert not hook.calls and value(manager) == "int_" + "o" * 40
 
 
 @pytest.mark.parametrize("text", ["no json: canary-1", '["canary-1"]', '"canary-1"'])
