@@ -185,3 +185,35 @@ fn what_carries_a_secret_has_no_words_for_it() {
     check("proxy/known.rs", "Known");
     check("proxy/guard.rs", "Reply");
 }
+
+/// What can be printed holds no value of a secret: a [`Secret`] cannot be
+/// printed, and so neither can what holds one. This is about the types that
+/// could hold one as a text, armed into a header or a URL.
+#[test]
+fn what_can_be_printed_holds_nothing_that_was_armed() {
+    // A configuration's own addresses; what a caller asked, before a credential
+    // is there; what an upstream answered, behind the guard.
+    const HARMLESS: [&str; 12] = [
+        "Answer", "BaseUrl", "Body", "Chunks", "Doc", "Endpoint", "Inner", "Key", "Open", "Question",
+        "Response", "Said",
+    ];
+    let derived = regex_lite::Regex::new(
+        r"(?ms)^#\[derive\(([^)]*)\)\]\n(?:#[^\n]*\n|///[^\n]*\n)*[a-z()]* ?(?:struct|enum) (\w+)[^\n;{(]*(?:\{.*?^\}|\([^\n]*\);)",
+    )
+    .unwrap();
+    let may_be_armed =
+        regex_lite::Regex::new(r"\b(Zeroizing|HeaderMap|HeaderValue|Bytes|Vec<u8>|[^:]Url\b)").unwrap();
+    let mut seen = 0;
+    for file in files().iter().filter(|file| !file.is_test()) {
+        for found in derived.captures_iter(&file.code()) {
+            let (traits, name, whole) = (&found[1], &found[2], &found[0]);
+            seen += usize::from(traits.contains("Debug"));
+            assert!(
+                !traits.contains("Debug") || !may_be_armed.is_match(whole) || HARMLESS.contains(&name),
+                "{}: {name} can be printed",
+                file.name
+            );
+        }
+    }
+    assert!(100 < seen, "{seen} types were looked at");
+}

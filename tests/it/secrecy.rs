@@ -2,17 +2,18 @@
 //! to the caller and not to the record. What the process writes besides is
 //! searched by `tests/system/test_secrecy.py`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::upstream::{Deed, Misbehaving, Say, Seen, say};
+use crate::upstream::{Deed, Misbehaving, Say, Seen, Upstream, say};
 use crate::world::{CANARY, PASSWORD, Setup, USER, World};
 
 /// Each recipe, the path that its route has at the upstream, and what it sends.
-const RECIPES: [(&str, &str, &[&str]); 8] = [
+const RECIPES: [(&str, &str, &[&str]); 11] = [
     ("{ bearer: key }", "/a", &[CANARY]),
     (
         "{ basic: { username: { secret: pair.user }, password: { secret: pair.password } } }",
@@ -29,7 +30,29 @@ const RECIPES: [(&str, &str, &[&str]); 8] = [
         "/a",
         &[CANARY, PASSWORD],
     ),
+    ("{ hmac: { key: key, over: '{target}', header: X-Signature } }", "/a", &[CANARY]),
+    (
+        "{ sigv4: { service: s3, region: eu-west-1, form: query, access_key_id: pair.user, \
+         secret_access_key: pair.password } }",
+        "/a",
+        &[USER, PASSWORD],
+    ),
+    (
+        "{ oauth2: { token_url: '{issuer}', client_id: pair.user, client_secret: key } }",
+        "/a",
+        &[CANARY, TOKEN],
+    ),
 ];
+
+/// What `{issuer}` hands out.
+const TOKEN: &str = "issued-canary/+=<>&'";
+
+/// A server that hands out tokens. What it may do wrong is in `tokens.rs`.
+async fn issuer() -> Upstream {
+    let body = serde_json::json!({ "access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600 });
+    let answer = say(200).with("content-type", "application/json").body(body.to_string());
+    Upstream::start(Arc::new(move |_: &Seen| answer.clone())).await
+}
 
 /// What an answer may meet on its way down.
 const SHAPES: [&str; 6] = [
@@ -96,8 +119,9 @@ fn echo(status: u16, pick: usize, seen: &Seen, secrets: &[&str]) -> Say {
 /// Asks, and searches all that comes of it.
 async fn search(world: &World, secrets: &[&str], case: &str) {
     for patience in [Duration::from_secs(20), Duration::ZERO] {
-        let (status, headers, mut body) = world.get("/a").within(patience).send().await.0.into_parts();
-        let mut text = format!("{status} {headers:?}").into_bytes();
+        let answer = world.get("/a").within(patience).send().await.0;
+        let mut text = format!("{answer:?}").into_bytes();
+        let (_, headers, mut body) = answer.into_parts();
         for (name, value) in &headers {
             text.extend_from_slice(name.as_str().as_bytes());
             text.extend_from_slice(value.as_bytes());
@@ -116,20 +140,23 @@ async fn search(world: &World, secrets: &[&str], case: &str) {
     }
 }
 
-fn setup(recipe: &str, path: &str, shape: &str) -> Setup {
+fn setup(recipe: &str, path: &str, shape: &str, issuer: &Upstream) -> Setup {
+    let recipe = recipe.replace("{issuer}", &format!("http://{}/token", issuer.address));
     Setup::routes(&format!("GET /a: {{ {{open}}, path: '{path}', timeout: 300ms, {shape} }}"))
         .upstream(&format!("credential: {recipe}, retries: 0"))
 }
 
 #[tokio::test]
 async fn no_secret_shows_whatever_the_upstream_says_back() {
+    let issuer = issuer().await;
     for (recipe, path, secrets) in RECIPES {
         for (at, shape) in SHAPES.into_iter().enumerate() {
             for pick in 0..spellings(CANARY).len() {
                 let status = [200, 302, 401, 403, 422, 500][(pick + at) % 6];
                 let script = move |seen: &Seen| echo(status, pick, seen, secrets);
-                let world = setup(recipe, path, shape).answer(script).start().await;
+                let world = setup(recipe, path, shape, &issuer).answer(script).start().await;
                 search(&world, secrets, &format!("{recipe} {shape} {status} {pick}")).await;
+                assert!(!world.upstream.seen().is_empty(), "{recipe}");
             }
         }
     }
@@ -138,6 +165,7 @@ async fn no_secret_shows_whatever_the_upstream_says_back() {
 /// Words of the upstream's that some library could quote in its error.
 #[tokio::test]
 async fn no_secret_shows_whatever_breaks() {
+    let issuer = issuer().await;
     let whole = |head: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n{head}\r\n\r\nok");
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let deeds: Vec<Deed> = [
@@ -165,6 +193,7 @@ async fn no_secret_shows_whatever_breaks() {
         Deed::Hang(Vec::new()),
     ])
     .collect();
+    let issuer = &issuer;
     let worlds = deeds.into_iter().enumerate().map(|(at, deed)| async move {
         let (recipe, path, _) =
             RECIPES.into_iter().filter(|(_, _, sent)| sent.contains(&CANARY)).cycle().nth(at).unwrap();
@@ -172,7 +201,7 @@ async fn no_secret_shows_whatever_breaks() {
             [(SHAPES[0], false), (SHAPES[1], false), (SHAPES[2], false), ("response: { stream: true }", true)]
         {
             let server = Misbehaving::start(vec![deed.clone()]).await;
-            let setup = setup(recipe, path, shape).at(format!("http://{}", server.address));
+            let setup = setup(recipe, path, shape, issuer).at(format!("http://{}", server.address));
             let world = if streaming { setup.streaming() } else { setup }.start().await;
             search(&world, &[CANARY], &format!("{recipe} {shape} {deed:?}")).await;
         }
@@ -184,12 +213,13 @@ async fn no_secret_shows_whatever_breaks() {
 
 #[tokio::test]
 async fn no_secret_shows_where_nobody_is_reached() {
+    let issuer = issuer().await;
     for (recipe, path, secrets) in RECIPES {
         for url in ["http://127.0.0.1:1", "http://no-such-host.invalid", "https://127.0.0.1:1"] {
-            let world = setup(recipe, path, SHAPES[0]).at(url).start().await;
+            let world = setup(recipe, path, SHAPES[0], &issuer).at(url).start().await;
             search(&world, secrets, &format!("{recipe} {url}")).await;
         }
-        let world = setup(recipe, path, SHAPES[0]).public_only().start().await;
+        let world = setup(recipe, path, SHAPES[0], &issuer).public_only().start().await;
         search(&world, secrets, recipe).await;
     }
 }
