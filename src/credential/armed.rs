@@ -101,10 +101,15 @@ impl<'r> Armed<'r> {
         Ok(armed)
     }
 
+    /// Whether it has something for the body.
+    pub fn fills_body(&self) -> bool {
+        !self.fields.is_empty()
+    }
+
     /// Puts in what needs the rest to be there: the body's fields, and then
     /// the signatures, AWS's last because it covers the other headers.
     pub fn seal(&self, mut draft: Draft<'_>, means: &Means<'_>) -> Result<(), Problem> {
-        if !self.fields.is_empty() {
+        if self.fills_body() {
             body::fill(&self.fields, &mut draft)?;
         }
         for (hmac, key) in &self.hmacs {

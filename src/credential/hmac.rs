@@ -9,16 +9,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac as lc;
 use base64::Engine;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
-use zeroize::Zeroizing;
 
 use super::armed::sensitive;
 use super::{Draft, unavailable};
 use crate::secret::{Secret, SecretRef};
 use crate::wire::Problem;
 
+pub use crate::secret::key::KeyEncoding;
 pub use template::{Over, Shown};
 
 use template::Part;
@@ -69,18 +68,6 @@ pub enum Encoding {
     Base64,
 }
 
-/// How a key is written in its secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyEncoding {
-    /// Its bytes are those of the text.
-    Text,
-    /// They are what the text stands for; `whsec_` in front, as Standard
-    /// Webhooks has it, is no part of it.
-    Base64,
-    /// They are what the text stands for.
-    Hex,
-}
-
 /// How a point in time is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timestamp {
@@ -91,12 +78,6 @@ pub enum Timestamp {
     /// `2026-11-21T21:17:31Z` (RFC 3339).
     Rfc3339,
 }
-
-/// With or without padding: people copy keys as they find them.
-const INDIFFERENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 impl Hmac {
     /// The headers that it writes.
@@ -170,30 +151,6 @@ impl Encoding {
             Self::Base64 => STANDARD.encode(bytes),
         }
     }
-}
-
-impl KeyEncoding {
-    /// The key's bytes; `None`: the text is not written so.
-    fn read(self, text: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let bytes = match self {
-            Self::Text => Some(text.as_bytes().to_vec()),
-            Self::Base64 => INDIFFERENT.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok(),
-            Self::Hex => unhex(text.as_bytes()),
-        };
-        bytes.filter(|bytes| !bytes.is_empty()).map(Zeroizing::new)
-    }
-}
-
-fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    let pairs = text.chunks(2).map(|pair| match pair {
-        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-        _ => None,
-    });
-    pairs.collect()
-}
-
-fn digit(character: u8) -> Option<u8> {
-    char::from(character).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 impl Timestamp {

@@ -107,7 +107,7 @@ impl Credential {
         let (values, slot) = match self {
             Self::Bearer(secret) => return vec![(secret, Slot::Header, true)],
             Self::Token(source) => return source.recipe().wants(),
-            Self::Hmac(hmac) => return vec![(&hmac.key, Slot::Key, true)],
+            Self::Hmac(hmac) => return vec![(&hmac.key, Slot::Key(hmac.key_encoding), true)],
             Self::Sigv4(sigv4) => return sigv4.wants(),
             Self::Mtls(mtls) => return mtls.wants(),
             Self::Basic { username, password } => (vec![username, password], Slot::Basic),

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
+use super::Route;
 use super::coding::Accepts;
 use super::guard::REDACTED;
 use super::headers::is_range;
@@ -76,6 +77,9 @@ impl Ready<'_, '_> {
         let accepts = Accepts::of(&request.headers);
         let mut headers = route.request_headers.up(&request.headers, route.range);
         let range = headers.keys().any(is_range);
+        if armed.fills_body() && request.body.is_empty() {
+            name_body(route, &mut headers)?;
+        }
         // Some servers read `x_sign` and `x-sign` as one.
         let plain = |name: &HeaderName| name.as_str().replace('_', "-");
         for own in upstream.credentials.iter().flat_map(Credential::headers) {
@@ -93,6 +97,20 @@ impl Ready<'_, '_> {
         let (client, carried) = (armed.client, Arc::new(armed.carried));
         Ok(Outbound { id, method, url, shown, headers, body, carried, client, accepts, range })
     }
+}
+
+/// Says what a body is that has only the credential in it: what the route writes,
+/// or what the caller says, which nobody has judged where there was no body.
+fn name_body(route: &Route, headers: &mut HeaderMap) -> Result<(), Problem> {
+    let named = match route.of_request.encode {
+        Some(encode) => Some(encode.content_type()),
+        None if headers.contains_key(header::CONTENT_TYPE) => return route.rules.check_type(headers),
+        None => route.rules.writable_type(),
+    };
+    if let Some(named) = named {
+        headers.insert(header::CONTENT_TYPE, named);
+    }
+    Ok(())
 }
 
 /// The URL to call, and the same without the credential: what an answer's

@@ -217,9 +217,10 @@ impl Proxy {
     ) -> Result<Fetched, Problem> {
         let (route, about) = (valid.found.route, valid.about());
         let ready = valid.transform().await?;
-        let outbound = self.armed(&ready, &call).await?;
+        let limits = self.limits(route, call.deadline, Instant::now());
+        let outbound = self.armed(&ready, &call, limits.deadline).await?;
         let links = Links::new(&self.routes, route, &outbound, call.ours.take());
-        let reply = self.forward(&ready, outbound, &call, record).await?;
+        let reply = self.forward(&ready, outbound, (&call, limits), record).await?;
         let said = route.cache.map(|_| reply.said());
         let (clean, leaks) = reply.release(&route.response_headers, route.opened())?;
         record.leaks(leaks);
@@ -235,24 +236,24 @@ impl Proxy {
         Ok(Fetched { response, passage, said })
     }
 
-    /// What a call may be armed with.
-    fn means<'m>(&'m self, ready: &'m Ready<'_, '_>, call: &Call<'_>) -> Means<'m> {
+    /// What a call may be armed with, until `deadline`.
+    fn means<'m>(&'m self, ready: &'m Ready<'_, '_>, call: &Call<'_>, deadline: Instant) -> Means<'m> {
         let (vault, client, role, id) = (&self.vault, &self.client, self.role.as_ref(), &ready.request.id);
-        let (now, deadline, blamed) = (call.moment(), call.deadline, OnceLock::new());
+        let (now, blamed) = (call.moment(), OnceLock::new());
         Means { vault, client, role, now, deadline, id, blamed }
     }
 
-    /// Sends a request to the route's upstream within the route's time, and
-    /// never past the invocation's own; once more where its key was an old one.
+    /// Sends a request to the route's upstream, once more where its key was an
+    /// old one. Where it cannot be armed again, that is what the caller is told:
+    /// a refusal of a credential that is no longer there would mislead.
     async fn forward<'p>(
         &'p self,
         ready: &Ready<'p, '_>,
         outbound: Outbound,
-        call: &Call<'_>,
+        (call, limits): (&Call<'_>, Limits),
         record: &mut Record<'p>,
     ) -> Result<Reply, Problem> {
-        let (started, route) = (Instant::now(), ready.found.route);
-        let (upstream, limits) = (&*route.upstream, self.limits(route, call.deadline, started));
+        let (started, upstream) = (Instant::now(), &*ready.found.route.upstream);
         let mut effort = Effort::default();
         let carried = Arc::clone(&outbound.carried);
         record.arm(&upstream.name, &carried.used);
@@ -260,11 +261,15 @@ impl Proxy {
         if let Some(status) = effort.status.filter(|status| upstream.refuses_key(*status)) {
             let readings = self.refused(&carried, status, call);
             // Where it must not be sent again, the next request has what is read now.
-            if may_repeat(&ready.request.method, status)
-                && let Some(again) = self.renewed(ready, &carried, (readings, limits.deadline), call).await
-            {
-                record.rearm(&again.carried.used);
-                reply = upstream.forward(again, &self.client, limits, &mut effort).await;
+            if may_repeat(&ready.request.method, status) {
+                match self.renewed(ready, &carried, (readings, limits.deadline), call).await {
+                    Ok(Some(again)) => {
+                        record.rearm(&again.carried.used);
+                        reply = upstream.forward(again, &self.client, limits, &mut effort).await;
+                    }
+                    Ok(None) => {}
+                    Err(problem) => reply = Err(problem),
+                }
             }
         }
         record.stale(self.vault.stale(record.used().iter().map(|used| used.name.as_str())));
@@ -272,7 +277,8 @@ impl Proxy {
         reply
     }
 
-    /// How long a call of a route may take, and how much may come back.
+    /// How long a call of a route may take, arming it included, and never past
+    /// the invocation's own time; and how much may come back.
     fn limits(&self, route: &Route, deadline: Instant, started: Instant) -> Limits {
         let timeout = route.timeout.min(deadline.saturating_duration_since(started));
         let pace = Pace { pause: route.timeout, deadline, events_only: route.of_answer.reads() };

@@ -113,10 +113,15 @@ impl Proxy {
         readings.map(|reading| self.readings.start(reading, times, Arc::clone(&self.trail))).collect()
     }
 
-    /// Arms a request; once more with what is read then, where somebody who hands
-    /// out tokens does not take what we prove ourselves with.
-    pub(super) async fn armed(&self, ready: &Ready<'_, '_>, call: &Call<'_>) -> Result<Outbound, Problem> {
-        let means = self.means(ready, call);
+    /// Arms a request, within `until`; once more with what is read then, where
+    /// somebody who hands out tokens does not take what we prove ourselves with.
+    pub(super) async fn armed(
+        &self,
+        ready: &Ready<'_, '_>,
+        call: &Call<'_>,
+        until: Instant,
+    ) -> Result<Outbound, Problem> {
+        let means = self.means(ready, call, until);
         let refused = match ready.inject(&means).await {
             Ok(outbound) => return Ok(outbound),
             Err(refused) => refused,
@@ -125,7 +130,7 @@ impl Proxy {
         let named: Vec<_> = blamed.iter().map(|(secret, tried)| (secret.to_string(), tried)).collect();
         let named = named.iter().map(|(name, tried)| (name.as_str(), tried.version.as_deref()));
         for ended in self.reread(named, call) {
-            if timeout_at(call.deadline, ended).await.is_err() {
+            if timeout_at(until, ended).await.is_err() {
                 return Err(refused);
             }
         }
@@ -136,25 +141,30 @@ impl Proxy {
         if blamed.iter().all(is_same) {
             return Err(refused);
         }
-        ready.inject(&self.means(ready, call)).await
+        ready.inject(&self.means(ready, call, until)).await
     }
 
     /// The request once more, if it carries something else now than what was
     /// refused, and the readings have ended by `until`.
+    ///
+    /// # Errors
+    /// It cannot be armed again: whoever gives out its token gives no other one.
     pub(super) async fn renewed(
         &self,
         ready: &Ready<'_, '_>,
         refused: &Carried,
         (readings, until): (Vec<Ended>, Instant),
         call: &Call<'_>,
-    ) -> Option<Outbound> {
+    ) -> Result<Option<Outbound>, Problem> {
         for ended in readings {
-            drop(timeout_at(until, ended).await.ok()?);
+            if timeout_at(until, ended).await.is_err() {
+                return Ok(None);
+            }
         }
-        let again = timeout_at(until, self.armed(ready, call)).await.ok()?.ok()?;
+        let again = self.armed(ready, call, until).await?;
         // A certificate is no needle; its version tells it apart.
         let carried = &again.carried;
         let is_new = carried.needles != refused.needles || carried.used != refused.used;
-        (is_new && Instant::now() < until).then_some(again)
+        Ok((is_new && Instant::now() < until).then_some(again))
     }
 }

@@ -110,12 +110,16 @@ impl Encode {
     }
 
     fn put(self, body: Vec<u8>, request: &mut Request) {
-        let content_type = match self {
+        request.body = body.into();
+        request.headers.insert(header::CONTENT_TYPE, self.content_type());
+    }
+
+    /// What such a body is called.
+    pub(super) fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
             Self::Json => "application/json",
             Self::Form => "application/x-www-form-urlencoded",
-        };
-        request.body = body.into();
-        request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        })
     }
 }
 

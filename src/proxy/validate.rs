@@ -1,6 +1,6 @@
 //! Stage 5: only what is declared gets through.
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 
 use super::authorize::Grant;
 use super::parameters::Parameters;
@@ -9,7 +9,7 @@ use super::route::Found;
 use super::transform::is_exactly;
 use crate::body::jq::{About, Program};
 use crate::body::schema::{Fault, Schema, Unplaced, Violation};
-use crate::body::{Doc, Val};
+use crate::body::{Doc, MediaType, Val};
 use crate::wire::problem::{Kind, Place};
 use crate::wire::{Problem, Request};
 
@@ -119,9 +119,17 @@ impl Rules {
         Err(too_long(self.max_bytes))
     }
 
+    /// The first declared type that a credential can be written into.
+    pub(super) fn writable_type(&self) -> Option<HeaderValue> {
+        let types = self.content_types.iter().flatten();
+        let parsed = types.filter_map(|range| MediaType::parse(&range.0));
+        let mut writable = parsed.filter(|media| media.is_json() || media.is_form());
+        writable.next().and_then(|media| HeaderValue::from_str(media.essence()).ok())
+    }
+
     /// A type that is said twice is two types: we could judge by the one, and
     /// the upstream parse by the other.
-    fn check_type(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(super) fn check_type(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let mut said = headers.get_all(header::CONTENT_TYPE).iter();
         let sent = said.next().and_then(|value| value.to_str().ok());
         if said.next().is_some() {

@@ -10,6 +10,7 @@ pub mod aws;
 pub mod role;
 mod file;
 pub mod pem;
+pub mod key;
 
 use std::fmt;
 use std::str::FromStr;

@@ -2,13 +2,14 @@
 //! before any request carries it; the refusal names the secret, never the value.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::time::Duration;
 
 use regex_lite::Regex;
+use rustls::SignatureScheme;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::key::{self, KeyEncoding};
 use super::pem::straighten;
 use super::vault::{Found, Kept, Refusal};
 use super::{Secret, SecretRef};
@@ -34,7 +35,7 @@ pub struct Wanted {
     pub always_secret: bool,
 }
 
-/// What a value is put into, which decides which characters it may have.
+/// What a value is put into, which decides what it must be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     /// A header: visible ASCII and spaces within (RFC 9110 §5.5).
@@ -48,11 +49,13 @@ pub enum Slot {
     /// A field of a body, where anything can be escaped.
     Body,
     /// A key that signs, and is written nowhere.
-    Key,
+    Key(KeyEncoding),
     /// Certificates as PEM (RFC 7468).
     Certificate,
     /// A private key as PEM.
     PrivateKey,
+    /// A private key as PEM that can sign so.
+    Signer(SignatureScheme),
 }
 
 /// All values that are used of one secret, or every reason why they cannot be.
@@ -96,15 +99,7 @@ impl Wanted {
         if self.always_secret && value.chars().count() < SHORTEST {
             return Err(format!("its value is shorter than {SHORTEST} characters, which is no secret"));
         }
-        if !self.slot.takes(value) && self.slot.has_lines() {
-            return Err(format!(
-                "its value is not {} as PEM; store all of it, with the lines of dashes",
-                self.slot
-            ));
-        }
-        if !self.slot.takes(value) {
-            return Err(format!("its value has characters that {} cannot have", self.slot));
-        }
+        self.slot.check(value)?;
         if self.expect.as_ref().is_some_and(|pattern| !pattern.is_match(value)) {
             return Err(
                 "its value does not look as `expect` says; a wrong key may have been stored".to_owned()
@@ -133,38 +128,44 @@ fn field_of(text: &Secret, field: &str) -> Result<Secret, String> {
 }
 
 impl Slot {
-    fn takes(self, value: &str) -> bool {
-        match self {
-            Self::Header => value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()),
-            Self::Cookie => value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)),
-            Self::Basic | Self::Url | Self::Body | Self::Key => !value.chars().any(char::is_control),
-            Self::Certificate => {
-                let pem = straighten(value);
-                CertificateDer::pem_slice_iter(pem.as_bytes()).next().is_some_and(|first| first.is_ok())
+    fn check(self, value: &str) -> Result<(), &'static str> {
+        let printable = !value.chars().any(char::is_control);
+        let (fits, why) = match self {
+            Self::Header => {
+                let visible = value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+                (visible, "its value has characters that a header cannot have")
             }
-            Self::PrivateKey => PrivateKeyDer::from_pem_slice(straighten(value).as_bytes()).is_ok(),
-        }
+            Self::Cookie => {
+                let legal = value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte));
+                (legal, "its value has characters that a cookie cannot have")
+            }
+            Self::Basic => (printable, "its value has characters that a user name or password cannot have"),
+            Self::Url => (printable, "its value has characters that a URL cannot have"),
+            Self::Body => (printable, "its value has characters that a field of a body cannot have"),
+            Self::Key(KeyEncoding::Text) => (printable, "its value has characters that a key cannot have"),
+            Self::Key(encoding) => (
+                encoding.read(value).is_some(),
+                "its value is not written as `key_encoding` says; store it so, or name the encoding that it has",
+            ),
+            Self::Certificate => (
+                is_certificate(value),
+                "its value is not a certificate as PEM; store all of it, with the lines of dashes",
+            ),
+            Self::PrivateKey => return key::private(value).map(drop),
+            Self::Signer(scheme) => return key::signer(value, scheme).map(drop),
+        };
+        if fits { Ok(()) } else { Err(why) }
     }
 
     /// Whether a value has several lines, and a break at its end does no harm.
     fn has_lines(self) -> bool {
-        matches!(self, Self::Certificate | Self::PrivateKey)
+        matches!(self, Self::Certificate | Self::PrivateKey | Self::Signer(_))
     }
 }
 
-impl fmt::Display for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Header => "a header",
-            Self::Cookie => "a cookie",
-            Self::Basic => "a user name or password",
-            Self::Url => "a URL",
-            Self::Body => "a field of a body",
-            Self::Key => "a key",
-            Self::Certificate => "a certificate",
-            Self::PrivateKey => "a private key",
-        })
-    }
+fn is_certificate(value: &str) -> bool {
+    let pem = straighten(value);
+    CertificateDer::pem_slice_iter(pem.as_bytes()).next().is_some_and(|first| first.is_ok())
 }
 
 #[cfg(test)]
@@ -213,15 +214,25 @@ mod tests {
         check("x.token", "ghp_0123456789", Slot::Header, Some("no JSON object"));
         check("x.token", r#"{"key":"ghp_0123456789"}"#, Slot::Header, Some("no field `token`"));
         check("x.token", r#"{"token":["ghp_0123456789"]}"#, Slot::Header, Some("no string"));
-        check("x", "user-k\u{7}y", Slot::Key, Some("a key"));
-        check("x", "user-key\n", Slot::Key, Some("white space"));
+        let key = Slot::Key(KeyEncoding::Text);
+        check("x", "user-k\u{7}y", key, Some("a key"));
+        check("x", "user-key\n", key, Some("white space"));
+        for (encoding, fine, wrong) in [
+            (KeyEncoding::Base64, ["user", "userag=="], ["user%", "user-_ab"]),
+            (KeyEncoding::Hex, ["12ab", "12AB"], ["12a", "12xy"]),
+        ] {
+            fine.iter().for_each(|text| check("x", text, Slot::Key(encoding), None));
+            wrong.iter().for_each(|text| check("x", text, Slot::Key(encoding), Some("`key_encoding`")));
+        }
     }
 
     #[test]
     fn pem_is_read_before_it_is_needed() {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        let check = |text: &str, slot: Slot, fine: bool| assert_eq!(slot.takes(text), fine, "{slot} {text}");
+        let check = |text: &str, slot: Slot, fine: bool| {
+            assert_eq!(slot.check(text).is_ok(), fine, "{slot:?} {text}")
+        };
         check(&chain, Slot::Certificate, true);
         check(&format!("{chain}{chain}"), Slot::Certificate, true);
         check(&key, Slot::PrivateKey, true);
@@ -234,5 +245,17 @@ mod tests {
         check(&chain, Slot::PrivateKey, false);
         let refused = open("x", "no key at all", Slot::PrivateKey).err().unwrap();
         assert!(refused.contains("not a private key as PEM") && !refused.contains("at all"), "{refused}");
+        let (ec, rsa) = (
+            Slot::Signer(SignatureScheme::ECDSA_NISTP256_SHA256),
+            Slot::Signer(SignatureScheme::RSA_PKCS1_SHA256),
+        );
+        check(&key, ec, true);
+        check(&key, rsa, false);
+        check(&chain, ec, false);
+        for slot in [Slot::PrivateKey, ec, rsa] {
+            check("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", slot, false);
+        }
+        let refused = open("x", &key, rsa).err().unwrap();
+        assert!(refused.contains("does not fit the `alg`") && !refused.contains("BEGIN"), "{refused}");
     }
 }

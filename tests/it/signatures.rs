@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::json;
 
+use crate::manager::Manager;
 use crate::upstream::{Seen, say};
 use crate::world::{CANARY, Setup, USER, World};
 
@@ -61,6 +62,47 @@ async fn a_credential_in_the_body_takes_its_place_after_the_program() {
     assert_eq!(world.upstream.seen().len(), sent);
 }
 
+/// A caller who sends no body may still say what it would be.
+#[tokio::test]
+async fn an_empty_body_becomes_what_the_route_writes() {
+    let routes = "POST /any: { {open} }\n\
+                  POST /json: { {open}, request: { content_types: [application/json] } }\n\
+                  POST /form: { {open}, request: { content_types: [application/x-www-form-urlencoded] } }\n\
+                  POST /vendor: { {open}, request: { content_types: ['application/*', application/vnd.a+json] } }\n\
+                  POST /made: { {open}, request: { encode: form } }";
+    let world = world(routes, BODY).await;
+    let check = async |path: &str, kind: &str, expected: &str| {
+        let ask = world.post(path);
+        let ask = if kind.is_empty() { ask } else { ask.header("content-type", kind) };
+        let sent = world.upstream.seen().len();
+        let answer = ask.send().await;
+        if world.upstream.seen().len() == sent {
+            return assert_eq!(answer.verdict(), expected, "{path} {kind}");
+        }
+        let seen = last(&world);
+        assert_eq!(seen.all("content-type"), [expected], "{path} {kind}");
+        let json = json!({ "api_key": CANARY }).to_string();
+        let form = url::form_urlencoded::parse(&seen.body).into_owned().collect::<Vec<_>>();
+        let fits = if expected.ends_with("json") { seen.body == json } else { form[0].1 == CANARY };
+        assert!(fits, "{path} {kind} {:?}", seen.body);
+    };
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    let refused = "415 content_type_not_allowed";
+    for (path, bare, as_json, as_form) in [
+        ("/any", json, json, form),
+        ("/json", json, json, refused),
+        ("/form", form, refused, form),
+        ("/vendor", "application/vnd.a+json", json, form),
+        ("/made", form, form, form),
+    ] {
+        check(path, "", bare).await;
+        check(path, json, as_json).await;
+        check(path, form, as_form).await;
+    }
+    check("/any", "text/plain", refused).await;
+    check("/made", "text/plain", form).await;
+}
+
 #[tokio::test]
 async fn a_signature_covers_what_goes_out_and_not_what_came_in() {
     let post = ROUTES.lines().skip(1).collect::<Vec<_>>().join("\n");
@@ -77,6 +119,29 @@ async fn a_signature_covers_what_goes_out_and_not_what_came_in() {
     let expected = STANDARD.encode(aws_lc_rs::hmac::sign(&key, over.as_bytes()));
     assert_eq!((seen.all("x-signature"), seen.all("x-time")), (vec![expected], vec!["1000".to_owned()]));
     assert_eq!(seen.all("x-id"), ["request-1"]);
+}
+
+/// A key that was stored in another encoding could never sign.
+#[tokio::test]
+async fn a_rotated_key_that_does_not_decode_is_kept_out() {
+    let manager = Manager::start().await;
+    manager.put("test/key", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let recipe = "{ hmac: { key: key, key_encoding: base64, over: '{body}', header: X-Signature } }";
+    let setup = Setup::routes("POST /a: { {open} }").upstream(&format!("credential: {recipe}"));
+    let world = setup.secrets("{ key: { id: test/key, refresh: 1m } }").kept_by(&manager).start().await;
+    let send = async |after: u64| {
+        assert_eq!(world.post("/a").body("x").after(after).send().await.verdict(), "200");
+        world.proxy.readings.settle().await;
+        last(&world).all("x-signature")
+    };
+    let signed = send(0).await;
+    manager.put("test/key", "no-base64-at-all");
+    assert_eq!((send(61).await, send(62).await), (signed.clone(), signed));
+    let [alarm] = &world.alarms()[..] else { panic!("{:?}", world.alarms()) };
+    assert_eq!(alarm["code"], "secret_unfit");
+    let cause = alarm["cause"].as_str().unwrap();
+    assert!(cause.contains("`key`: its value is not written as `key_encoding` says"), "{cause}");
+    assert!(!cause.contains("no-base64"), "{cause}");
 }
 
 /// The signature itself is compared with AWS's own in `credential::sigv4`.

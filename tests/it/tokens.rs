@@ -119,6 +119,43 @@ async fn a_token_that_was_revoked_is_fetched_once_more() {
     assert_eq!((issuer.seen().len(), world.upstream.seen().len()), (2, 4));
 }
 
+/// A 401 about a token that is no longer there would mislead.
+#[tokio::test]
+async fn a_token_that_was_revoked_and_is_not_given_out_again_ends_the_call() {
+    let check = async |refusal: Say, expected: &str, cause: &str| {
+        let count = AtomicUsize::new(0);
+        let script = move |_: &Seen| match count.fetch_add(1, Ordering::SeqCst) {
+            0 => granted("issued-canary-1"),
+            _ => refusal.clone(),
+        };
+        let issuer = Upstream::start(Arc::new(script)).await;
+        let world = facing(&at(&issuer)).answer(|_| say(401).body("who?")).start().await;
+        assert_eq!(world.get("/a").send().await.verdict(), expected);
+        let record = world.record();
+        assert_eq!((&record["upstream_status"], &record["code"]), (&401.into(), &expected[4..].into()));
+        assert!(record["cause"].as_str().unwrap().ends_with(cause), "{record}");
+        assert_eq!(world.upstream.seen().len(), 1);
+    };
+    let gone = say(400).body(r#"{"error":"unauthorized_client"}"#);
+    check(gone, "503 secret_unavailable", "the token endpoint said 400 unauthorized_client").await;
+    check(say(200).body("{}"), "502 upstream_invalid", "with an `access_token`").await;
+}
+
+/// `timeout` is that of the whole call.
+#[tokio::test]
+async fn fetching_a_token_is_a_part_of_the_routes_time() {
+    let issuer = Misbehaving::start(vec![Deed::Hang(Vec::new())]).await;
+    let recipe = format!(
+        "{{ oauth2: {{ token_url: 'http://{}/token', client_id: me, client_secret: key }} }}",
+        issuer.address
+    );
+    let setup = Setup::routes("GET /a: { {open}, timeout: 300ms }");
+    let world = setup.upstream(&format!("credential: {recipe}")).start().await;
+    let started = tokio::time::Instant::now();
+    check_refused(&world, &world.get("/a").send().await, "504 upstream_timeout");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
 #[tokio::test]
 async fn a_token_and_what_it_was_had_for_are_cut_out_of_answers() {
     let issuer = issuer().await;

@@ -146,6 +146,25 @@ fn aws_is_told_whose_keys_sign() {
     );
 }
 
+/// AWS's signature is made last, and in the query it is a part of what was signed before.
+#[test]
+fn nothing_is_signed_that_changes_afterwards() {
+    let aws = |form: &str| format!("{{ sigv4: {{ service: s3, region: eu-west-1, form: {form} }} }}");
+    let hmac = |over: &str| format!("{{ hmac: {{ key: github, over: '{over}', header: X-S }} }}");
+    let flaw = "sigv4.form: this changes the query, which an `hmac` has signed by then";
+    for over in ["{query}", "{method}{target}"] {
+        check(&format!("[{}, {}]", hmac(over), aws("query")), &[&format!("[1].{flaw}")]);
+        check(&format!("[{}, {}]", aws("query"), hmac(over)), &[&format!("[0].{flaw}")]);
+        check(&format!("[{}, {}]", hmac(over), aws("header")), &[]);
+        let all = format!("{{ when: 'true', all: [{}, {}] }}", hmac(over), aws("query"));
+        check(&all, &[&format!(".all[1].{flaw}")]);
+    }
+    check(&format!("[{}, {}]", hmac("{method}{path}{body}"), aws("query")), &[]);
+    // Never together.
+    let either = format!("[{{ when: 'true', {}, {}]", &hmac("{query}")[1..], aws("query"));
+    check(&either, &[]);
+}
+
 #[test]
 fn a_client_certificate_has_a_key_and_needs_tls() {
     check("{ mtls: { certificate: github.chain, key: github.key } }", &[]);

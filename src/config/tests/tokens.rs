@@ -43,14 +43,17 @@ fn good_recipes_can_be_built_and_want_their_secrets() {
     check(&refresh, &["github.secret Url", "github.refresh Url"]);
     let keyed = OAUTH2
         .replace("client_secret: github.secret", "style: private_key_jwt, key: bot, alg: ES256, key_id: 7");
-    check(&keyed, &["bot PrivateKey"]);
+    check(&keyed, &["bot Signer(ECDSA_NISTP256_SHA256)"]);
     let purpose = "scope: [a, 'b:c'], audience: x, resource: 'https://api.example.com', client_id";
     check(&OAUTH2.replace("client_id", purpose), &["github.secret Url"]);
-    check(JWT, &["bot PrivateKey", "github.mail Url"]);
-    check("jwt: { key: bot, issuer: me, alg: ES256, audience: them, lifetime: 20m }", &["bot PrivateKey"]);
-    check(APP, &["bot PrivateKey"]);
+    check(JWT, &["bot Signer(RSA_PKCS1_SHA256)", "github.mail Url"]);
+    check(
+        "jwt: { key: bot, issuer: me, alg: ES256, audience: them, lifetime: 20m }",
+        &["bot Signer(ECDSA_NISTP256_SHA256)"],
+    );
+    check(APP, &["bot Signer(RSA_PKCS1_SHA256)"]);
     let elsewhere = APP.replace("456", "{ secret: github.where }");
-    check(&elsewhere, &["bot PrivateKey", "github.where Url"]);
+    check(&elsewhere, &["bot Signer(RSA_PKCS1_SHA256)", "github.where Url"]);
 }
 
 #[test]

@@ -50,6 +50,11 @@ impl Over {
         self.0.contains(&Part::Id)
     }
 
+    /// Whether the query is signed.
+    pub fn has_query(&self) -> bool {
+        self.0.contains(&Part::Query) || self.0.contains(&Part::Target)
+    }
+
     /// Whether nothing but words is signed.
     pub fn is_constant(&self) -> bool {
         self.0.iter().all(|part| matches!(part, Part::Text(_)))

@@ -21,6 +21,7 @@ use url::Url;
 use super::armed::{Used, sensitive};
 use super::{Armed, Draft, Means, unavailable};
 use crate::secret::SecretRef;
+use crate::secret::key::KeyEncoding;
 use crate::secret::vault::Slot;
 use crate::wire::Problem;
 
@@ -104,7 +105,7 @@ impl Sigv4 {
             return Vec::new();
         };
         let token = session_token.iter().map(|token| (token, Slot::Header, true));
-        [(access_key_id, Slot::Header, true), (secret_access_key, Slot::Key, true)]
+        [(access_key_id, Slot::Header, true), (secret_access_key, Slot::Key(KeyEncoding::Text), true)]
             .into_iter()
             .chain(token)
             .collect()

@@ -60,7 +60,7 @@ struct Given {
 impl GitHubApp {
     pub(super) fn wants(&self) -> Vec<(&SecretRef, Slot, bool)> {
         let ids = [&self.app_id, &self.installation_id].into_iter().filter_map(Value::secret);
-        let mut wants = vec![(&self.private_key, Slot::PrivateKey, true)];
+        let mut wants = vec![(&self.private_key, Slot::Signer(Alg::Rs256.scheme()), true)];
         wants.extend(ids.map(|id| (id, Slot::Url, false)));
         wants
     }

@@ -360,7 +360,7 @@ mod tests {
         recipe.proof = Proof::Key { signer, audience: None };
         assert_eq!(
             wants(&recipe),
-            ["id Url false", "rsa PrivateKey true", "kid Url false", "refresh Url true"]
+            ["id Url false", "rsa Signer(RSA_PKCS1_SHA256) true", "kid Url false", "refresh Url true"]
         );
     }
 }

@@ -10,16 +10,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::SignatureScheme;
-use rustls::crypto::aws_lc_rs::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Errand, Refused};
 use crate::credential::Value;
-use crate::secret::pem::straighten;
 use crate::secret::vault::Slot;
-use crate::secret::{Secret, SecretRef};
+use crate::secret::{Secret, SecretRef, key};
 
 /// Half a signature of ES256.
 const HALF: usize = 32;
@@ -42,7 +38,8 @@ impl Alg {
         }
     }
 
-    fn scheme(self) -> SignatureScheme {
+    /// The same, as TLS calls it.
+    pub(super) fn scheme(self) -> SignatureScheme {
         match self {
             Self::Rs256 => SignatureScheme::RSA_PKCS1_SHA256,
             Self::Es256 => SignatureScheme::ECDSA_NISTP256_SHA256,
@@ -72,7 +69,7 @@ pub struct Signer {
 impl Signer {
     /// The secrets that it needs.
     pub(super) fn wants(&self) -> Vec<(&SecretRef, Slot, bool)> {
-        let mut wants = vec![(&self.key, Slot::PrivateKey, true)];
+        let mut wants = vec![(&self.key, Slot::Signer(self.alg.scheme()), true)];
         wants.extend(self.key_id.as_ref().and_then(Value::secret).map(|id| (id, Slot::Url, false)));
         wants
     }
@@ -109,11 +106,10 @@ pub(super) fn claims(lifetime: Duration, errand: &Errand<'_>) -> Map<String, Jso
 
 /// Signs, or says what is wrong with the key, without any of it.
 fn signature(pem: &Secret, alg: Alg, message: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let key = PrivateKeyDer::from_pem_slice(straighten(pem.expose()).as_bytes())
-        .map_err(|_| "it holds no private key in PEM, or one with a passphrase")?;
-    let key = any_supported_type(&key).map_err(|_| "its private key is of no kind that we can sign with")?;
-    let signer = key.choose_scheme(&[alg.scheme()]).ok_or("its private key does not fit the `alg`")?;
-    let signature = signer.sign(message).ok().and_then(|signature| alg.bytes(signature));
+    let signature = key::signer(pem.expose(), alg.scheme())?
+        .sign(message)
+        .ok()
+        .and_then(|signature| alg.bytes(signature));
     signature.ok_or("its private key does not sign")
 }
 
@@ -232,15 +228,15 @@ pub(crate) mod tests {
         };
         check(rsa, Alg::Es256, "does not fit the `alg`");
         check(ec, Alg::Rs256, "does not fit the `alg`");
-        check("", Alg::Rs256, "no private key in PEM");
+        check("", Alg::Rs256, "not a private key as PEM");
         check(
             "-----BEGIN PRIVATE KEY-----\n!!!\n-----END PRIVATE KEY-----",
             Alg::Rs256,
-            "no private key in PEM",
+            "not a private key as PEM",
         );
         let empty = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----";
-        check(empty, Alg::Rs256, "of no kind");
+        check(empty, Alg::Rs256, "none that we can sign with");
         check(&rsa.replace("PRIVATE", "ENCRYPTED PRIVATE"), Alg::Rs256, "passphrase");
-        check(&rsa.replace("PRIVATE", "PUBLIC"), Alg::Rs256, "no private key in PEM");
+        check(&rsa.replace("PRIVATE", "PUBLIC"), Alg::Rs256, "not a private key as PEM");
     }
 }

@@ -6,7 +6,7 @@ mod signed;
 mod targets;
 
 use super::{Flaws, pasted, refer, tokens};
-use crate::config::credentials::{Credential, Entry};
+use crate::config::credentials::{Credential, Entry, Form};
 use crate::config::declared::{Declared, Upstream};
 use crate::config::tree::At;
 use crate::credential::Value;
@@ -53,6 +53,7 @@ pub(super) fn check(upstream: &Upstream, at: &At<'_>, root: &At<'_>, flaws: &mut
         });
     }
     paths(&entries.0, &items, flaws);
+    signatures(&entries.0, &items, flaws);
 }
 
 /// The recipes of an entry, each at its place.
@@ -130,6 +131,27 @@ fn paths(entries: &[Entry], items: &[At<'_>], flaws: &mut Flaws) {
             let what = format!("another entry puts `{{{absent}}}` into the path, and this one does not");
             flaws.note(at, what, format!("add `path: {{ param: {absent}, value: … }}` with `all:`"));
         }
+    }
+}
+
+/// AWS's signature is made last: in the query it changes what an `hmac` has signed.
+fn signatures(entries: &[Entry], items: &[At<'_>], flaws: &mut Flaws) {
+    let conditional = entries.iter().any(Entry::is_conditional);
+    for (at, entry) in items.iter().zip(entries) {
+        let together = if conditional { std::slice::from_ref(entry) } else { entries };
+        let signed = together.iter().flat_map(|entry| &entry.recipes).any(signed::covers_query);
+        each(entry, at, |at, recipe| {
+            if signed && matches!(recipe, Credential::Sigv4(sigv4) if sigv4.form == Some(Form::Query)) {
+                let help =
+                    "write `form: header`, or leave `{query}` and `{target}` out of the `over` of `hmac`";
+                let at = at.key("sigv4");
+                flaws.note(
+                    &at.key("form"),
+                    "this changes the query, which an `hmac` has signed by then",
+                    help,
+                );
+            }
+        });
     }
 }
 

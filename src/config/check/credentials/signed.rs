@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::secret;
 use crate::config::check::Flaws;
-use crate::config::credentials::{Form, Hmac, Sigv4};
+use crate::config::credentials::{Credential, Form, Hmac, Sigv4};
 use crate::config::fields::Parsed;
 use crate::config::tree::At;
 use crate::secret::SecretRef;
@@ -58,6 +58,11 @@ pub(super) fn hmac(hmac: &Hmac, at: &At<'_>, secrets: &At<'_>, flaws: &mut Flaws
         let what = format!("`{{{name}}}` is signed, and the upstream is not told it");
         flaws.note(&at.key("over"), what, format!("write `{name}_header:`, or `{{{name}}}` in `format`"));
     }
+}
+
+/// Whether it is a signature over the query.
+pub(super) fn covers_query(credential: &Credential) -> bool {
+    matches!(credential, Credential::Hmac(hmac) if hmac.over.as_ref().is_some_and(|over| over.0.has_query()))
 }
 
 pub(super) fn sigv4(sigv4: &Sigv4, at: &At<'_>, secrets: &At<'_>, flaws: &mut Flaws) {
