@@ -84,7 +84,7 @@ const ROWS: &[Row] = &[
         "notion",
         "ntn_a1b2c3d4",
         "/a",
-        &[("authorization", "Bearer ntn_a1b2c3d4"), ("notion-version", "2022-06-28")],
+        &[("authorization", "Bearer ntn_a1b2c3d4"), ("notion-version", "2026-03-11")],
     ),
     Row("openai", "sk-proj-a1b2", "/a", &[("authorization", "Bearer sk-proj-a1b2")]),
     Row("openrouter", "sk-or-v1-a1b2", "/a", &[("authorization", "Bearer sk-or-v1-a1b2")]),
@@ -113,12 +113,7 @@ const ROWS: &[Row] = &[
     Row("slack", "xoxb-1-a1b2", "/a", &[("authorization", "Bearer xoxb-1-a1b2")]),
     Row("square", "EAAAa1b2", "/a", &[("authorization", "Bearer EAAAa1b2")]),
     Row("stripe", "sk_test_a1b2", "/a", &[("authorization", "Bearer sk_test_a1b2")]),
-    Row(
-        "supabase",
-        "sb_secret_a1",
-        "/a",
-        &[("apikey", "sb_secret_a1"), ("authorization", "Bearer sb_secret_a1")],
-    ),
+    Row("supabase", "sb_secret_a1", "/a", &[("apikey", "sb_secret_a1")]),
     Row("telegram", "123456:A1-b2", "/bot123456:A1-b2/sendMessage", &[]),
     Row("trello", r#"{"key":"a1b2c3d4","token":"ATTAe5f6"}"#, "/a?key=a1b2c3d4&token=ATTAe5f6", &[]),
     // SKa1b2:c3d4e5f6

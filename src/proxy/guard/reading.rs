@@ -12,10 +12,10 @@ use std::cell::Cell;
 pub(super) const LAYERS: u8 = 3;
 
 /// Each escaping in JSON doubles the backslashes before.
-const MOST_BACKSLASHES: usize = 8;
+pub(super) const MOST_BACKSLASHES: usize = 8;
 
 /// The digits of a numeric entity, leading zeros among them.
-const MOST_DIGITS: usize = 8;
+pub(super) const MOST_DIGITS: usize = 8;
 
 /// As many zeros stand before a character of UTF-32.
 const MOST_ZEROS: usize = 3;
@@ -97,6 +97,11 @@ impl Unit {
         self.ways == Ways::NONE
     }
 
+    /// The next one, read because this one was.
+    fn then(self, next: Self) -> Self {
+        Self { ways: self.ways.and(next.ways), ..next }
+    }
+
     /// Another character, that an escape up to `end` means.
     fn means(end: usize, ways: Ways, c: char) -> Self {
         let mut bytes = [0; 4];
@@ -139,6 +144,7 @@ impl<'t> Reader<'t> {
 
     /// The character as it stands. Zeros before it are those of UTF-16.
     fn plain(&self, at: usize) -> Option<Unit> {
+        worked(1);
         let zeros = (0..MOST_ZEROS).take_while(|zeros| self.text.get(at + zeros) == Some(&0)).count();
         let ways = if zeros == 0 { Ways::NONE } else { Ways::WIDE };
         let byte = self.text.get(at + zeros);
@@ -208,31 +214,50 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// `\u0067`, `\"` and the like (RFC 8259 §7), and what other languages have.
+    /// A run of backslashes, and the escape behind it. A backslash that is
+    /// itself written as a number, as in `\u005C\u0022`, is one of the run.
     fn backslash(&self, lead: Unit, layers: u8, take: Take<'_>) {
         let mut last = Unit { ways: lead.ways.and(Ways::BACKSLASH), ..lead };
-        for _ in 0..MOST_BACKSLASHES {
-            let Some(next) = self.find(last.end, layers, |byte| byte == b'\\') else { break };
-            last = Unit { ways: last.ways.and(next.ways), ..next };
-            take(last);
+        let mut coded = false;
+        for _ in 0..=MOST_BACKSLASHES {
+            let mut next = self.find(last.end, layers, |byte| byte == b'\\').map(|next| last.then(next));
+            if coded || next.is_none() {
+                // To read on more deeply would cost a run of such numbers dearly.
+                let depth = if coded { layers.min(1) } else { layers };
+                coded = next.is_none();
+                // A letter may stand where a sign begins another escape.
+                for fits in [|byte: u8| byte.is_ascii_punctuation(), |byte: u8| b"uUxnrt".contains(&byte)] {
+                    let behind = self.find(last.end, depth, fits);
+                    match behind.and_then(|behind| self.escape(last, behind, layers)) {
+                        Some(unit) if unit.byte() == b'\\' => next = next.or(Some(unit)),
+                        Some(unit) => take(unit),
+                        None => {}
+                    }
+                }
+            }
+            let Some(unit) = next else { return };
+            take(unit);
+            last = unit;
         }
-        let Some(next) = self.find(last.end, layers, |byte| byte != 0) else { return };
+    }
+
+    /// `\u0067`, `\"` and the like (RFC 8259 §7), and what other languages have:
+    /// the last backslash of a run, and what stands behind it.
+    fn escape(&self, last: Unit, next: Unit, layers: u8) -> Option<Unit> {
         let ways = last.ways.and(next.ways);
         match next.byte() {
             b'u' | b'U' => {
                 let unit = self.utf16(next.end, layers, b'\\').or_else(|| self.braced(next.end, layers));
-                unit.map(|(c, code)| take(Unit::means(code.end, ways.and(code.ways), c))).unwrap_or_default();
+                unit.map(|(c, code)| Unit::means(code.end, ways.and(code.ways), c))
             }
             b'x' => {
-                if let Some(code) = self.digits(next.end, layers, 2) {
-                    take(Unit::means_byte(code.end, ways.and(code.ways), code.value as u8));
-                }
+                let code = self.digits(next.end, layers, 2)?;
+                Some(Unit::means_byte(code.end, ways.and(code.ways), code.value as u8))
             }
-            b'n' => take(Unit::means_byte(next.end, ways, b'\n')),
-            b'r' => take(Unit::means_byte(next.end, ways, b'\r')),
-            b't' => take(Unit::means_byte(next.end, ways, b'\t')),
-            byte if byte.is_ascii_punctuation() => take(Unit::means_byte(next.end, ways, byte)),
-            _ => {}
+            b'n' => Some(Unit::means_byte(next.end, ways, b'\n')),
+            b'r' => Some(Unit::means_byte(next.end, ways, b'\r')),
+            b't' => Some(Unit::means_byte(next.end, ways, b'\t')),
+            byte => byte.is_ascii_punctuation().then(|| Unit::means_byte(next.end, ways, byte)),
         }
     }
 
@@ -291,48 +316,66 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The character of ASCII that an entity's name stands for (WHATWG HTML §13.5).
-pub(super) fn entity(name: &[u8]) -> Option<u8> {
-    Some(match name {
-        b"amp" | b"AMP" => b'&',
-        b"apos" => b'\'',
-        b"ast" => b'*',
-        b"bsol" => b'\\',
-        b"colon" => b':',
-        b"comma" => b',',
-        b"commat" => b'@',
-        b"dollar" => b'$',
-        b"equals" => b'=',
-        b"excl" => b'!',
-        b"grave" => b'`',
-        b"gt" | b"GT" => b'>',
-        b"Hat" => b'^',
-        b"lbrace" => b'{',
-        b"lbrack" => b'[',
-        b"lcub" => b'{',
-        b"lowbar" => b'_',
-        b"lpar" => b'(',
-        b"lsqb" => b'[',
-        b"lt" | b"LT" => b'<',
-        b"NewLine" => b'\n',
-        b"num" => b'#',
-        b"percnt" => b'%',
-        b"period" => b'.',
-        b"plus" => b'+',
-        b"quest" => b'?',
-        b"quot" | b"QUOT" => b'"',
-        b"rbrace" => b'}',
-        b"rbrack" => b']',
-        b"rcub" => b'}',
-        b"rpar" => b')',
-        b"rsqb" => b']',
-        b"semi" => b';',
-        b"sol" => b'/',
-        b"Tab" => b'\t',
-        b"verbar" => b'|',
-        b"vert" => b'|',
-        _ => return None,
-    })
+/// The names of entities that stand for a character of ASCII (WHATWG HTML §13.5).
+pub(super) const ENTITIES: [(&str, u8); 41] = [
+    ("amp", b'&'),
+    ("AMP", b'&'),
+    ("apos", b'\''),
+    ("ast", b'*'),
+    ("bsol", b'\\'),
+    ("colon", b':'),
+    ("comma", b','),
+    ("commat", b'@'),
+    ("dollar", b'$'),
+    ("equals", b'='),
+    ("excl", b'!'),
+    ("grave", b'`'),
+    ("gt", b'>'),
+    ("GT", b'>'),
+    ("Hat", b'^'),
+    ("lbrace", b'{'),
+    ("lbrack", b'['),
+    ("lcub", b'{'),
+    ("lowbar", b'_'),
+    ("lpar", b'('),
+    ("lsqb", b'['),
+    ("lt", b'<'),
+    ("LT", b'<'),
+    ("NewLine", b'\n'),
+    ("num", b'#'),
+    ("percnt", b'%'),
+    ("period", b'.'),
+    ("plus", b'+'),
+    ("quest", b'?'),
+    ("quot", b'"'),
+    ("QUOT", b'"'),
+    ("rbrace", b'}'),
+    ("rbrack", b']'),
+    ("rcub", b'}'),
+    ("rpar", b')'),
+    ("rsqb", b']'),
+    ("semi", b';'),
+    ("sol", b'/'),
+    ("Tab", b'\t'),
+    ("verbar", b'|'),
+    ("vert", b'|'),
+];
+
+fn entity(name: &[u8]) -> Option<u8> {
+    ENTITIES.iter().find(|(own, _)| own.as_bytes() == name).map(|(_, byte)| *byte)
+}
+
+/// Counts the bytes that were looked at: a test asks how many a text costs.
+pub(super) fn worked(bytes: usize) {
+    #[cfg(test)]
+    WORK.set(WORK.get() + bytes);
+    #[cfg(not(test))]
+    let _ = bytes;
+}
+
+#[cfg(test)]
+thread_local! {
+    pub(super) static WORK: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A number that stands in an escape.

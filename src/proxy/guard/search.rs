@@ -8,10 +8,11 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
 use bstr::ByteSlice;
 
+use super::glance::Glance;
 use super::leak::{Leaks, Place, note};
-use super::reading::{LEADS, Reader, Unit};
+use super::reading::{LEADS, Reader, Unit, worked};
 use super::spelling::Spelling;
-use super::target::{Found, Target};
+use super::target::{Found, Step, Target};
 
 /// The longest way in which one character is written that anybody means, in bytes.
 const LONGEST_UNIT: usize = 64;
@@ -21,12 +22,22 @@ pub(in crate::proxy) struct Search {
     /// The first characters of every spelling.
     pieces: AhoCorasick,
     targets: Vec<Target>,
-    /// For each byte: which heads have it, and behind how many others.
+    /// For each byte: which heads have it, and behind how many others; the
+    /// heads that begin with it first.
     joints: Vec<Vec<(usize, usize)>>,
+    /// What turns most places down.
+    glance: Glance,
     /// Whether a spelling can be made of it, for each byte.
     alphabet: Vec<bool>,
     /// How long the longest spelling may be, in bytes.
     longest: usize,
+}
+
+/// What may be the beginning of a secret, and how far it was read.
+#[derive(Default)]
+pub(super) struct Hope {
+    target: usize,
+    steps: Vec<Step>,
 }
 
 impl Search {
@@ -43,8 +54,8 @@ impl Search {
         let kind = Some(AhoCorasickKind::ContiguousNFA);
         let pieces =
             AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).kind(kind).build(pieces).ok()?;
-        let (joints, alphabet) = (joints(&targets), alphabet(&targets));
-        Some(Self { pieces, targets, joints, alphabet, longest })
+        let (joints, glance, alphabet) = (joints(&targets), Glance::new(&targets), alphabet(&targets));
+        Some(Self { pieces, targets, joints, glance, alphabet, longest })
     }
 
     /// The bytes without the secrets, if there are any in them.
@@ -66,44 +77,71 @@ impl Search {
     pub(super) fn find(&self, text: &[u8]) -> Vec<Found<'_>> {
         let reader = Reader::new(text);
         let (mut found, mut from) = (Vec::new(), 0);
+        worked(text.len());
         while let Some(piece) = self.pieces.find(Input::new(text).range(from..)) {
-            for (target, behind) in
-                self.targets.iter().flat_map(|it| it.pieces().map(move |(at, _)| (it, at)))
-            {
+            let first = text.get(piece.start()).copied().unwrap_or_default();
+            for (target, behind) in self.joined(first).filter(|(it, behind)| it.has_piece(*behind)) {
                 found.extend(target.start(text, piece.start(), behind).and_then(|at| target.at(at, &reader)));
             }
             from = piece.start() + 1;
         }
-        let turns = leads(text).chain(zeros(text));
-        for at in turns.filter(|at| self.is_promising(text, *at)) {
-            reader.units(at, &mut |unit| self.turn(&reader, at, unit, &mut found));
-        }
+        let mut look = |at: usize| {
+            if self.glance.is_promising(text, at) {
+                reader.units(at, &mut |unit| self.turn(&reader, at, unit, &mut found));
+            }
+        };
+        leads(text).for_each(&mut look);
+        zeros(text).for_each(&mut look);
         found.sort_unstable_by_key(|found| (found.start, found.end));
         found
     }
 
     /// The first place from which on a text may be the beginning of a secret
-    /// that goes on behind it; its end if there is none.
-    pub(super) fn open(&self, text: &[u8]) -> usize {
+    /// that goes on behind it, and that secret; its end if there is none.
+    pub(super) fn open(&self, text: &[u8]) -> (usize, Hope) {
         let possible = |byte: &&u8| self.alphabet.get(usize::from(**byte)) == Some(&true);
         let tail = text.iter().rev().take(self.longest).take_while(possible).count();
-        let reader = Reader::new(text);
+        worked(tail);
         let mut tail = text.len() - tail..text.len();
-        tail.find(|at| self.begins(*at, &reader)).unwrap_or(text.len())
+        let begins = |at: usize| Some((at, self.begins(text.get(at..)?)?));
+        tail.find_map(begins).unwrap_or((text.len(), Hope::default()))
     }
 
-    /// Whether a secret may begin at a place, and go on behind the text.
-    fn begins(&self, at: usize, reader: &Reader<'_>) -> bool {
-        let Some(byte) = reader.text.get(at) else { return false };
-        if LEADS.contains(byte) {
-            return self.targets.iter().any(|target| target.is_open(at, reader));
+    /// Whether what a text began to be may still be it, now that there is more
+    /// of the text. Reads only what is new.
+    pub(super) fn is_still_open(&self, text: &[u8], hope: &mut Hope) -> bool {
+        let steps = std::mem::take(&mut hope.steps);
+        if let Some(target) = self.targets.get(hope.target).filter(|_| text.len() <= self.longest) {
+            hope.steps = target.still_open(steps, &Reader::new(text));
         }
-        let mut targets = self.joined(*byte).filter(|(_, behind)| *behind == 0).map(|(target, _)| target);
-        targets.any(|target| target.is_open(at, reader))
+        !hope.steps.is_empty()
+    }
+
+    /// The secret that a text may begin with, and that goes on behind it.
+    fn begins(&self, text: &[u8]) -> Option<Hope> {
+        let (first, reader) = (text.first()?, Reader::new(text));
+        if !LEADS.contains(first) {
+            return self.hope(*first, &reader);
+        }
+        let mut firsts = vec![*first];
+        reader.units(0, &mut |unit| firsts.extend(unit.bytes().first()));
+        // What nobody knows yet may be the first of any.
+        let any = self.targets.iter().filter(|_| reader.was_short());
+        firsts.extend(any.flat_map(|target| target.text().first()));
+        firsts.into_iter().find_map(|byte| self.hope(byte, &reader))
+    }
+
+    /// The same, if its first byte is this.
+    fn hope(&self, first: u8, reader: &Reader<'_>) -> Option<Hope> {
+        let joints = self.joints.get(usize::from(first))?.iter();
+        joints.take_while(|(_, behind)| *behind == 0).find_map(|(target, _)| {
+            let steps = self.targets.get(*target)?.open(reader);
+            (!steps.is_empty()).then_some(Hope { target: *target, steps })
+        })
     }
 
     /// The heads that have this byte, each with how many others stand before it.
-    pub(super) fn joined(&self, byte: u8) -> impl Iterator<Item = (&Target, usize)> {
+    fn joined(&self, byte: u8) -> impl Iterator<Item = (&Target, usize)> {
         let joints = self.joints.get(usize::from(byte)).into_iter().flatten();
         joints.filter_map(|(target, behind)| Some((self.targets.get(*target)?, *behind)))
     }
@@ -168,17 +206,15 @@ fn zeros(text: &[u8]) -> impl Iterator<Item = usize> {
 }
 
 fn joints(targets: &[Target]) -> Vec<Vec<(usize, usize)>> {
-    let mut joints = vec![Vec::new(); 256];
+    let mut joints: Vec<Vec<(usize, usize)>> = vec![Vec::new(); 256];
     for (index, target) in targets.iter().enumerate() {
-        for (behind, byte) in target.head().iter().enumerate() {
-            for byte in target.cases(*byte) {
-                joints
-                    .get_mut(usize::from(byte))
-                    .into_iter()
-                    .for_each(|all: &mut Vec<_>| all.push((index, behind)));
+        for (behind, own) in target.head().iter().enumerate() {
+            for byte in target.cases(*own) {
+                joints.get_mut(usize::from(byte)).into_iter().for_each(|all| all.push((index, behind)));
             }
         }
     }
+    joints.iter_mut().for_each(|all| all.sort_by_key(|(_, behind)| *behind));
     joints
 }
 

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::leak::{Leaks, Place, note};
-use super::search::{Search, cut};
+use super::search::{Hope, Search, cut};
 
 /// Searches one body, chunk by chunk.
 pub struct Sweep {
     /// `None` where there is nothing to look for.
     search: Option<Arc<Search>>,
     /// The end of what came, which may be the beginning of a secret.
-    held: Bytes,
+    held: Vec<u8>,
+    /// Of which secret that is the beginning.
+    hope: Hope,
     /// How much of that belongs to a secret which was cut out already.
     gone: usize,
     leaks: Leaks,
@@ -25,7 +27,7 @@ pub struct Sweep {
 
 impl Sweep {
     pub(in crate::proxy) fn new(search: Option<Arc<Search>>) -> Self {
-        Self { search, held: Bytes::new(), gone: 0, leaks: Leaks::new() }
+        Self { search, held: Vec::new(), hope: Hope::default(), gone: 0, leaks: Leaks::new() }
     }
 
     /// What may leave now that `chunk` is here. May be empty.
@@ -51,13 +53,23 @@ impl Sweep {
 
     fn read(&mut self, chunk: Bytes, last: bool) -> Bytes {
         let Some(search) = &self.search else { return chunk };
-        let bytes = joined(std::mem::take(&mut self.held), chunk);
-        let open = if last { bytes.len() } else { search.open(&bytes) };
+        let mut bytes = chunk;
+        if !self.held.is_empty() {
+            self.held.extend_from_slice(&bytes);
+            // Only what is new is read, so that it costs no more however it is cut.
+            // It leaves with the byte that makes it no secret, as it would have
+            // if all were read again.
+            if !last && search.is_still_open(&self.held, &mut self.hope) {
+                return Bytes::new();
+            }
+            bytes = std::mem::take(&mut self.held).into();
+        }
+        let (open, hope) = if last { (bytes.len(), Hope::default()) } else { search.open(&bytes) };
         let ready = bytes.slice(..open);
         let mut found = search.find(&bytes);
         found.retain(|found| found.start < open);
         // A copy: a slice would keep the whole chunk.
-        self.held = Bytes::copy_from_slice(bytes.get(open..).unwrap_or_default());
+        (self.held, self.hope) = (bytes.get(open..).unwrap_or_default().to_vec(), hope);
         if found.is_empty() && self.gone == 0 {
             return ready;
         }
@@ -65,13 +77,5 @@ impl Sweep {
         let (left, gone) = cut(&ready, &found, self.gone);
         self.gone = gone;
         left.into()
-    }
-}
-
-fn joined(first: Bytes, second: Bytes) -> Bytes {
-    match (first.is_empty(), second.is_empty()) {
-        (true, _) => second,
-        (_, true) => first,
-        (false, false) => [first, second].concat().into(),
     }
 }

@@ -1,7 +1,7 @@
 //! One spelling of one secret, and how it is recognised at a place of a text.
 
 use super::leak::{Leak, Place, REDACTED};
-use super::reading::{LEADS, Reader, Unit, Ways};
+use super::reading::{LEADS, Reader, Unit, Ways, worked};
 use super::spelling::{Form, Spelling};
 use crate::secret::vault::SHORTEST;
 
@@ -24,13 +24,17 @@ pub(super) struct Found<'s> {
 
 /// How far a spelling was read.
 #[derive(Clone, Copy)]
-struct Step {
+pub(super) struct Step {
     at: usize,
     /// How much of the spelling is behind.
     done: usize,
     /// The last character of a line's end that stands right before; else 0.
     broke: u8,
     ways: Ways,
+}
+
+impl Step {
+    const FIRST: Self = Self { at: 0, done: 0, broke: 0, ways: Ways::NONE };
 }
 
 impl Target {
@@ -52,6 +56,11 @@ impl Target {
             *behind += piece.len();
             Some((*behind - piece.len(), piece))
         })
+    }
+
+    /// Whether a piece begins behind so many characters.
+    pub(super) fn has_piece(&self, behind: usize) -> bool {
+        self.pieces().any(|(at, _)| at == behind)
     }
 
     /// The characters that those consist of.
@@ -87,17 +96,13 @@ impl Target {
         byte == own || (self.spelling.form.is_caseless() && byte.eq_ignore_ascii_case(&own))
     }
 
-    /// Whether this byte is the one at a place of it.
-    pub(super) fn is_at(&self, place: usize, byte: Option<u8>) -> bool {
-        self.text().get(place).zip(byte).is_some_and(|(own, byte)| self.same(byte, *own))
-    }
-
     /// Where it begins, if so many of its characters stand right before a
     /// place. One line may end among them.
     pub(super) fn start(&self, text: &[u8], at: usize, behind: usize) -> Option<usize> {
         let (text, own) = (text.get(..at)?, self.text().get(..behind)?);
         let pairs = text.iter().rev().zip(own.iter().rev());
         let shared = pairs.take_while(|(byte, own)| self.same(**byte, **own)).count();
+        worked(shared + 1);
         let (text, own) = (text.get(..at - shared)?, own.get(..behind - shared)?);
         if own.is_empty() {
             return Some(text.len());
@@ -111,50 +116,69 @@ impl Target {
         self.spelling.form.folds()
     }
 
+    /// Whether there may be a longer way to write it where it stands plain: a
+    /// `%` at its end may be the first of `%25`.
+    fn has_lead(&self) -> bool {
+        self.text().iter().any(|byte| LEADS.contains(byte))
+    }
+
     /// How many bytes a text has in common with this.
     fn shared(&self, text: &[u8]) -> usize {
-        text.iter().zip(self.text()).take_while(|(byte, own)| self.same(**byte, **own)).count()
+        let shared = text.iter().zip(self.text()).take_while(|(byte, own)| self.same(**byte, **own)).count();
+        worked(shared + 1);
+        shared
     }
 
     /// This spelling, if it begins at a place.
     pub(super) fn at<'s>(&'s self, start: usize, reader: &Reader<'_>) -> Option<Found<'s>> {
-        let end = self.walk(start, reader)?;
+        let first = Step { at: start, ..Step::FIRST };
+        let rest = reader.text.get(start..).unwrap_or_default();
+        let end = if self.shared(rest) == self.text().len() && !self.has_lead() {
+            Step { at: start + self.text().len(), ..first }
+        } else {
+            self.walk(vec![first], reader).0?
+        };
         Some(Found { start, end: end.at, target: self, ways: end.ways })
     }
 
-    /// Whether it may begin at a place, and go on behind the text.
-    pub(super) fn is_open(&self, start: usize, reader: &Reader<'_>) -> bool {
-        let rest = reader.text.get(start..).unwrap_or_default();
-        let shared = self.shared(rest);
-        if shared == rest.len() {
-            return shared < self.text().len();
-        }
+    /// The readings of a text that come to its end and are of this: it may
+    /// begin with the text, and go on behind it.
+    pub(super) fn open(&self, reader: &Reader<'_>) -> Vec<Step> {
+        let shared = self.shared(reader.text);
+        let (is_over, is_whole) = (shared == reader.text.len(), shared == self.text().len());
         // It goes on in another way there, or it is not this spelling.
         let between = |byte: &u8| LEADS.contains(byte) || b"\0\r\n".contains(byte);
-        if !rest.iter().take(shared + 1).any(between) {
-            return false;
+        match reader.text.iter().take(shared + 1).any(between) {
+            _ if is_over && is_whole && !self.has_lead() => Vec::new(),
+            true => self.walk(vec![Step::FIRST], reader).1,
+            false if is_over => vec![Step { at: shared, done: shared, ..Step::FIRST }],
+            false => Vec::new(),
         }
-        reader.forget();
-        self.walk(start, reader);
-        reader.was_short()
     }
 
-    /// Where a spelling that begins at a place ends; the farthest, if it may in several.
-    fn walk(&self, start: usize, reader: &Reader<'_>) -> Option<Step> {
-        let first = Step { at: start, done: 0, broke: 0, ways: Ways::NONE };
-        let rest = reader.text.get(start..).unwrap_or_default();
-        if self.shared(rest) == self.text().len() {
-            return Some(Step { at: start + self.text().len(), ..first });
-        }
-        let (mut pending, mut end) = (vec![first], None::<Step>);
+    /// The same, now that more of the text is there.
+    pub(super) fn still_open(&self, steps: Vec<Step>, reader: &Reader<'_>) -> Vec<Step> {
+        self.walk(steps, reader).1
+    }
+
+    /// Where a spelling ends, the farthest if it may in several places; and
+    /// the steps from which more of the text could be read on.
+    fn walk(&self, mut pending: Vec<Step>, reader: &Reader<'_>) -> (Option<Step>, Vec<Step>) {
+        let (mut end, mut open) = (None::<Step>, Vec::new());
         while let Some(step) = next(&mut pending) {
             if step.done == self.text().len() {
                 end = Some(step).filter(|step| end.is_none_or(|end| end.at < step.at)).or(end);
                 continue;
             }
+            // Only UTF-16 has zeros of its own. Before others they are skipped.
+            if self.text().get(step.done) == Some(&0) && reader.text.get(step.at) == Some(&0) {
+                pending.push(Step { at: step.at + 1, done: step.done + 1, broke: 0, ..step });
+            }
+            reader.forget();
             reader.units(step.at, &mut |unit| pending.extend(self.step(step, unit)));
+            open.extend(Some(step).filter(|_| reader.was_short()));
         }
-        end
+        (end, open)
     }
 
     /// One character further, or over the end of a line.

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_S
 use http::Response as HttpResponse;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+mod hostile;
 mod properties;
 
 use super::*;
@@ -100,6 +101,14 @@ fn a_secret_is_cut_out_in_each_spelling_and_named() {
     check(&json(&json(&escaped(secret))), "backslash-escaped");
     check(&all("\\x", ""), "backslash-escaped");
     check(&all("\\u{", "}"), "backslash-escaped");
+    check(&escaped(&escaped(secret)), "backslash-escaped");
+    // A backslash that is a number begins another escape.
+    check(&escaped(&json(secret)), "backslash-escaped");
+    check(&escaped(&json(&json(secret))), "backslash-escaped");
+    check(&json(&escaped(&json(secret))), "backslash-escaped");
+    check(&json(secret).replace('\\', "\\x5c"), "backslash-escaped");
+    check(&json(secret).replace('\\', "\\u{5c}").replace('"', "\\x22"), "backslash-escaped");
+    check(&html(secret).replace("&quot;", "\\u005C&quot;"), "backslash-escaped, html-escaped");
     check(&html(secret), "html-escaped");
     check(&html(&html(secret)), "html-escaped");
     check(&html(secret).replace('\'', "&#39;").replace('/', "&#x2F;"), "html-escaped");
@@ -112,6 +121,9 @@ fn a_secret_is_cut_out_in_each_spelling_and_named() {
         &utf8_percent_encode(&escaped(secret), NON_ALPHANUMERIC).to_string(),
         "percent-encoded, backslash-escaped",
     );
+    let in_hex = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    check(&in_hex(&escaped(secret)), "percent-encoded, backslash-escaped");
+    check(&in_hex(&json(secret)), "percent-encoded, backslash-escaped");
     check(&hex(secret), "hex");
     check(&hex(secret).to_uppercase(), "hex");
     check(&hex(secret).replace('f', "F"), "hex");
@@ -210,6 +222,17 @@ fn a_key_over_several_lines_is_recognised_whatever_ends_them() {
     }
 }
 
+#[test]
+fn a_secret_that_ends_as_an_escape_begins_is_cut_out_with_all_of_it() {
+    let guard = guard(&["secret-7%"]);
+    for text in ["x secret-7% y", "x secret-7%25 y", "x secret-7%", "x secret-7%25"] {
+        let expected = if text.ends_with('y') { "x [redacted] y" } else { "x [redacted]" };
+        assert_eq!(cleaned(&guard, text.as_bytes()).0, expected.as_bytes(), "{text}");
+        let chunks: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        assert_eq!(swept(&guard, &chunks).0.concat(), expected.as_bytes(), "{text}");
+    }
+}
+
 /// What looks like the beginning or the end of an escape beside a secret hides nothing.
 #[test]
 fn what_stands_beside_a_secret_hides_nothing() {
@@ -291,6 +314,8 @@ fn only_what_may_be_the_beginning_of_a_secret_waits() {
     check(&["{\"a\":1}\n", "{\"b\":\"hex\"}\n"], &["{\"a\":1}\n", "{\"b\":\"hex\"}\n", ""]);
     check(&["say hel", "p!"], &["say ", "help!", ""]);
     check(&["say hello-", "secret!"], &["say ", "[redacted]!", ""]);
+    check(&["say hello-", "s", "e", "t", " !"], &["say ", "", "", "hello-set", " !", ""]);
+    check(&["\\u006", "8ello-", "\\n", "hello", " hell"], &["", "", "\\u0068ello-\\n", "", "hello ", "hell"]);
     check(&["hello-secre"], &["", "hello-secre"]);
     check(&["100%", " of"], &["100", "% of", ""]);
     check(&["%68ello-", "%73ecret%", "2"], &["", "[redacted]", "", "%2"]);
@@ -301,47 +326,6 @@ fn only_what_may_be_the_beginning_of_a_secret_waits() {
     check(&["aGVsbG8t\r\n", "c2VjcmV0!"], &["", "[redacted]!", ""]);
     check(&["aGVsbG8t\n\n", "c2VjcmV0"], &["aGVsbG8t\n\n", "c2VjcmV0", ""]);
     check(&["", ""], &["", "", ""]);
-}
-
-/// However an upstream tries, it fills no memory.
-#[test]
-fn what_waits_is_bounded() {
-    let guard = guard(&["hello-secret", "aaaaaaaaaaaaaaaa", "////////////////"]);
-    for begin in [
-        "hello-%",
-        "aaaa",
-        "\\\\\\\\\\\\",
-        "%25252525",
-        "&amp;amp;",
-        "&#000000",
-        "h\0\0\0e\0\0\0",
-        "\r\n",
-        "aGVsbG8t\r\n",
-        "////",
-        "%2F",
-    ] {
-        let (mut sweep, chunk) = (guard.sweep(), Bytes::from(begin.repeat(100)));
-        let (mut came, mut left) = (0, 0);
-        for _ in 0..12 {
-            came += chunk.len();
-            left += sweep.pass(chunk.clone()).len();
-        }
-        left += REDACTED.len();
-        let cut = sweep.leaks().len() * came;
-        assert!(came <= left + cut + 2 * 64 * 24, "{begin}: {came} came, {left} left");
-    }
-}
-
-/// However an upstream tries, it costs no more than a text of its length may.
-#[test]
-fn no_text_takes_the_stack_or_the_day() {
-    let guard = guard(&["hello-secret", "aaaaaaaaaaaaaaaa", "&amp;&amp;"]);
-    for part in ["amp;", "&", "%25", "\\", "\\u", "&#", "\0", "a\0", "&amp;", "hello-se", "%", "%u"] {
-        let text = ["&", part.repeat((1 << 17) / part.len()).as_str()].concat();
-        let begun = tokio::time::Instant::now();
-        cleaned(&guard, text.as_bytes());
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{part}: {:?}", begun.elapsed());
-    }
 }
 
 /// What `GET` with this `accept-encoding` gets of this body.
