@@ -186,6 +186,15 @@ class World:
         self._check_body(raw)
         return raw
 
+    def failed_start(self):
+        """What a function that must not start says, on all its ways out."""
+        try:
+            answer = self.function.invoke(b'{"httpMethod":"GET","path":"/x","requestContext":{"stage":"prod"}}')
+        except AssertionError:  # ours ends without an answer, as a failed init does
+            answer = b""
+        assert b'"statusCode":200' not in answer.replace(b" ", b""), answer
+        return answer + self.function.output
+
     def ask(self, method, path, headers=(), query=(), body=None, origin=PAGE, kind="rest"):
         """A request from our page (`origin=None`: from a program)."""
         headers = list(headers) + ([("Origin", origin)] if origin else [])
