@@ -43,10 +43,19 @@ pub struct Armed<'r> {
 pub struct Carried {
     /// What the answer is searched for.
     pub needles: Vec<Needle>,
+    /// What it shows of itself: certificates. No answer is searched for them.
+    pub shown: Vec<Secret>,
     /// What the record says was used.
     pub used: Vec<Used>,
     /// The tokens in it, and which of its source each is.
     pub tokens: Vec<(Arc<Source>, u64)>,
+}
+
+impl Carried {
+    /// Whether another call would carry the same values, in whatever versions.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.needles == other.needles && self.shown == other.shown
+    }
 }
 
 /// A value to look for in an answer, and what to call it in the record.
@@ -233,6 +242,10 @@ impl Credential {
             }
             Self::Hmac(hmac) => {
                 let key = armed.take(&hmac.key, vault)?;
+                // The upstream has it too, and may write it otherwise.
+                for writing in hmac.key_encoding.writings(key.expose()) {
+                    armed.derived(hmac.key.to_string(), Secret::new(writing.as_str()));
+                }
                 armed.hmacs.push((hmac, key));
             }
             Self::Sigv4(sigv4) => {

@@ -134,13 +134,15 @@ fn is_same_key(key: &Val, name: &str) -> bool {
 /// The caller's own fields stay as they were sent, but for those of the same name.
 fn in_form(fields: &[(&Pointer, Zeroizing<String>)], body: &Bytes) -> Bytes {
     let own: Vec<String> = fields.iter().map(|(pointer, _)| pointer.field()).collect();
-    let is_own = |field: &&[u8]| {
+    let is_own = |field: &[u8]| {
         let name = field.split(|byte| *byte == b'=').next().unwrap_or_default();
         let spaced: Vec<u8> = name.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
         let name = percent_decode(&spaced).decode_utf8_lossy();
         own.iter().any(|own| is_same_param(own, &name) || name.starts_with(&format!("{own}[")))
     };
-    let sent = body.split(|byte| *byte == b'&').filter(|field| !field.is_empty() && !is_own(field));
+    // Some parsers end a field at `;` too.
+    let has_own = |field: &&[u8]| field.split(|byte| *byte == b';').any(is_own);
+    let sent = body.split(|byte| *byte == b'&').filter(|field| !field.is_empty() && !has_own(field));
     let mut form = sent.collect::<Vec<_>>().join(&b'&');
     for (name, (_, text)) in own.iter().zip(fields) {
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

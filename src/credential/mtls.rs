@@ -69,6 +69,7 @@ impl Mtls {
             return Err(unavailable(format_args!("secret `{}` is not in the vault", self.certificate)));
         };
         armed.was_used(&[Used { name: self.certificate.to_string(), version: found.version }]);
+        armed.carried.shown.push(found.secret.clone());
         Ok(found.secret)
     }
 }

@@ -93,14 +93,17 @@ impl Proxy {
         }
     }
 
-    /// Begins to read again the secrets that an upstream refused. A token is
-    /// forgotten, and nobody need wait for another one to be asked for.
+    /// Begins to read again the secrets that an upstream refused, and gives the
+    /// readings to wait for. Another token can be asked for without those of its own.
     pub(super) fn refused(&self, carried: &Carried, status: StatusCode, call: &Call<'_>) -> Vec<Ended> {
-        let used = carried.used.iter().map(|used| (used.name.as_str(), used.version.as_deref()));
-        let readings = self.reread(used, call);
         let tokens = carried.tokens.iter().filter(|_| status == StatusCode::UNAUTHORIZED);
-        let forgotten = tokens.filter(|(source, version)| source.forget(*version, call.moment())).count();
-        if forgotten == 0 { readings } else { Vec::new() }
+        let forgotten = tokens.filter(|(source, version)| source.forget(*version, call.moment()));
+        let for_tokens: Vec<String> = forgotten.flat_map(|(source, _)| source.recipe().names()).collect();
+        let used = carried.used.iter().map(|used| (used.name.as_str(), used.version.as_deref()));
+        let (beside, awaited): (Vec<_>, Vec<_>) =
+            used.partition(|(name, _)| for_tokens.iter().any(|own| own == name));
+        drop(self.reread(beside.into_iter(), call));
+        self.reread(awaited.into_iter(), call)
     }
 
     fn reread<'n>(
@@ -162,9 +165,7 @@ impl Proxy {
             }
         }
         let again = self.armed(ready, call, until).await?;
-        // A certificate is no needle; its version tells it apart.
-        let carried = &again.carried;
-        let is_new = carried.needles != refused.needles || carried.used != refused.used;
+        let is_new = !again.carried.is_same(refused);
         Ok((is_new && Instant::now() < until).then_some(again))
     }
 }

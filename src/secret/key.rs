@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD_NO_PAD};
 use rustls::SignatureScheme;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
@@ -41,6 +41,17 @@ impl KeyEncoding {
             Self::Hex => unhex(text.as_bytes()),
         };
         bytes.filter(|bytes| !bytes.is_empty()).map(Zeroizing::new)
+    }
+}
+
+impl KeyEncoding {
+    /// Other ways to write the same key. Nothing of one that is text.
+    pub fn writings(self, text: &str) -> Vec<Zeroizing<String>> {
+        let Some(bytes) = self.read(text).filter(|_| self != Self::Text) else { return Vec::new() };
+        let hex = Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let upper = Zeroizing::new(hex.to_uppercase());
+        let base64 = Zeroizing::new(STANDARD_NO_PAD.encode(bytes.as_slice()));
+        [hex, upper, base64].into_iter().filter(|writing| writing.as_str() != text).collect()
     }
 }
 

@@ -32,6 +32,7 @@ struct Shelf {
     values: BTreeMap<(String, &'static str), String>,
     reads: Vec<String>,
     out: Option<u16>,
+    renamed: Option<String>,
     delay: Duration,
 }
 
@@ -73,6 +74,11 @@ impl Manager {
     /// Puts a value under a label.
     pub fn label(&self, id: &str, label: &'static str, value: &str) {
         self.shelf().values.insert((id.to_owned(), label), value.to_owned());
+    }
+
+    /// Calls every version so from now on, whatever its value.
+    pub fn rename(&self, version: &str) {
+        self.shelf().renamed = Some(version.to_owned());
     }
 
     /// Says this status to everything from now on; `None`: answers again.
@@ -131,7 +137,7 @@ impl Shelf {
     fn value(&self, id: &str, label: &str) -> Value {
         let mut of_label = self.values.iter().filter(|((known, stage), _)| known == id && *stage == label);
         let (_, value) = of_label.next().unwrap_or_else(|| panic!("{id} has no {label}"));
-        json!({ "ARN": id, "Name": id, "SecretString": value, "VersionId": version(value) })
+        json!({ "ARN": id, "Name": id, "SecretString": value, "VersionId": self.renamed.clone().unwrap_or_else(|| version(value)) })
     }
 }
 

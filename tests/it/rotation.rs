@@ -164,9 +164,11 @@ async fn a_key_that_is_just_bad_is_read_once_in_thirty_seconds_and_sent_once() {
 #[tokio::test]
 async fn a_new_version_of_the_same_value_is_not_sent_again() {
     let (world, manager) = world(&Provider::taking(&[])).await;
-    manager.put("test/key", OLD);
+    manager.rename("another-version");
     assert_eq!(world.get("/a").send().await.verdict(), "401");
     assert_eq!((manager.reads().len(), world.upstream.seen().len()), (1, 1));
+    assert_eq!(world.get("/a").send().await.verdict(), "401");
+    assert_eq!(world.record()["secrets"], json!([{ "name": "key", "version": "another-version" }]));
 }
 
 #[tokio::test]

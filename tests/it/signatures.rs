@@ -221,6 +221,27 @@ async fn a_role_is_taken_on_once_and_again_before_it_ends() {
 }
 
 #[tokio::test]
+async fn a_role_that_is_out_of_reach_for_a_while_is_not_asked_for_by_each_call() {
+    let role =
+        "credential: { sigv4: { service: s3, region: eu-west-1, role: 'arn:aws:iam::1:role/reader' } }";
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let once = move |seen: &Seen| {
+        let first = || count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        if !seen.path().starts_with("/sts") || first() { echo(seen) } else { say(403).body("<x/>") }
+    };
+    let world = Setup::routes(ROUTES).upstream(role).answer(once).start().await;
+    let check = async |after: u64, asked: usize| {
+        assert_eq!(world.get("/a/1").after(after).send().await.verdict(), "200");
+        let seen = world.upstream.seen();
+        assert_eq!(seen.iter().filter(|seen| seen.path().starts_with("/sts")).count(), asked, "{after}");
+    };
+    check(0, 1).await;
+    check(3301, 2).await;
+    check(3302, 2).await;
+    check(3312, 3).await;
+}
+
+#[tokio::test]
 async fn a_role_that_is_refused_sends_nothing() {
     let role =
         "credential: { sigv4: { service: s3, region: eu-west-1, role: 'arn:aws:iam::1:role/reader' } }";
@@ -231,4 +252,31 @@ async fn a_role_that_is_refused_sends_nothing() {
     assert_eq!(world.get("/a/1").send().await.verdict(), "503 secret_unavailable");
     assert_eq!(world.record()["cause"], "AWS Security Token Service says AccessDenied: not you");
     assert!(world.upstream.seen().iter().all(|seen| seen.path().starts_with("/sts")));
+}
+
+/// The upstream has the key too, and may show it as it keeps it.
+#[tokio::test]
+async fn a_key_of_bytes_is_cut_out_however_it_is_written() {
+    let check = async |encoding: &str, stored: &str, shown: &str| {
+        let recipe = format!(
+            "credential: {{ hmac: {{ key: bytes, key_encoding: {encoding}, over: '{{body}}', header: X-S }} }}"
+        );
+        let body = format!("your key is {shown}.");
+        let setup = Setup::routes(ROUTES).upstream(&recipe).secret("bytes", stored);
+        let world = setup.answer(move |_| say(200).body(body.clone())).start().await;
+        let text = world.get("/a/1").send().await.text();
+        let rest = text.strip_prefix("your key is [redacted]").unwrap_or_else(|| panic!("{stored}: {text}"));
+        assert!(["=.", "."].contains(&rest), "{stored}: {text}");
+    };
+    let bytes = b"key\xff\x00of-bytes-canary";
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let base64 = STANDARD.encode(bytes);
+    let bare = base64.trim_end_matches('=');
+    for shown in [&base64, bare, &hex, &hex.to_uppercase(), &format!("whsec_{base64}")] {
+        check("base64", &format!("whsec_{base64}"), shown).await;
+        check("base64", bare, shown.trim_start_matches("whsec_").trim_end_matches('=')).await;
+    }
+    for shown in [&hex, &hex.to_uppercase(), bare] {
+        check("hex", &hex.to_uppercase(), shown).await;
+    }
 }

@@ -34,8 +34,12 @@ async fn always(answer: Say) -> Upstream {
 
 /// An upstream whose tokens come from `url`.
 fn facing(url: &str) -> Setup {
+    facing_from(ROUTE, url)
+}
+
+fn facing_from(routes: &str, url: &str) -> Setup {
     let recipe = format!("{{ oauth2: {{ token_url: '{url}', client_id: me, client_secret: key }} }}");
-    Setup::routes(ROUTE).upstream(&format!("credential: {recipe}, retries: 0, timeout: 2s"))
+    Setup::routes(routes).upstream(&format!("credential: {recipe}, retries: 0, timeout: 2s"))
 }
 
 fn at(server: &Upstream) -> String {
@@ -138,7 +142,7 @@ async fn a_token_that_was_revoked_and_is_not_given_out_again_ends_the_call() {
     };
     let gone = say(400).body(r#"{"error":"unauthorized_client"}"#);
     check(gone, "503 secret_unavailable", "the token endpoint said 400 unauthorized_client").await;
-    check(say(200).body("{}"), "502 upstream_invalid", "with an `access_token`").await;
+    check(say(401).body("{}"), "503 secret_unavailable", "the token endpoint said 401").await;
 }
 
 /// `timeout` is that of the whole call.
@@ -292,6 +296,45 @@ fn the_guides_files_have_no_flaw() {
         let read = countersign::config::examine(file, &|_| Err("no file".to_owned()));
         assert!(read.is_ok(), "{:#?}\n{file}", read.err());
     }
+}
+
+/// One 401 that is not about the token, and an endpoint that gives no other one.
+#[tokio::test]
+async fn a_doubted_token_serves_where_no_other_one_is_given_out() {
+    let (count, limit) = (AtomicUsize::new(0), say(429).body(CANARY));
+    let script = move |_: &Seen| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => granted("issued-canary-1"),
+        _ => limit.clone(),
+    };
+    let issuer = Upstream::start(Arc::new(script)).await;
+    let picky = |seen: &Seen| say(if seen.path() == "/bad" { 401 } else { 200 });
+    let setup = facing_from("GET /a: { {open} }\nGET /bad: { {open} }", &at(&issuer)).answer(picky);
+    let world = setup.start().await;
+    for (path, verdict) in [("/a", "200"), ("/bad", "401"), ("/a", "200"), ("/bad", "401"), ("/a", "200")] {
+        assert_eq!(world.get(path).send().await.verdict(), verdict, "{path}");
+    }
+    assert_eq!(issuer.seen().len(), 2, "it is not asked for each call");
+}
+
+/// A token beside a key that stays: both are made new, and the call goes on.
+#[tokio::test]
+async fn a_rotated_key_beside_a_token_heals_too() {
+    let (issuer, manager) = (issuer().await, Manager::start().await);
+    manager.put("test/key", CANARY);
+    manager.put("test/other", "other-canary-1");
+    let recipe = format!(
+        "[{{ header: {{ name: X-Key, value: {{ secret: other }} }} }}, \
+          {{ oauth2: {{ token_url: '{}', client_id: me, client_secret: key }} }}]",
+        at(&issuer)
+    );
+    let setup = Setup::routes(ROUTE).upstream(&format!("credential: {recipe}, retries: 0, timeout: 2s"));
+    let wants = |seen: &Seen| say(if seen.all("x-key") == ["other-canary-2"] { 200 } else { 401 });
+    let setup = setup.secrets("{ key: test/key, other: test/other }").kept_by(&manager).answer(wants);
+    let world = setup.start().await;
+    manager.put("test/other", "other-canary-2");
+    manager.delay(Duration::from_millis(50));
+    let asked = tokio::task::LocalSet::new();
+    assert_eq!(asked.run_until(world.get("/a").send()).await.verdict(), "200");
 }
 
 /// The secret that it is had for is still good, and nobody has to read it first.

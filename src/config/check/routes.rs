@@ -146,7 +146,7 @@ fn cache(placed: &Placed<'_>, flaws: &mut Flaws) {
 
 /// `type/subtype` or `type/*` (RFC 9110 §8.3.1: both are tokens, as header names are).
 fn is_media_range(text: &str) -> bool {
-    let is_token = |part: &str| part != "*" && part.parse::<http::HeaderName>().is_ok();
+    let is_token = |part: &str| !part.contains('*') && part.parse::<http::HeaderName>().is_ok();
     text.split_once('/')
         .is_some_and(|(kind, subtype)| is_token(kind) && (subtype == "*" || is_token(subtype)))
 }

@@ -41,6 +41,13 @@ pub struct Sigv4 {
     pub payload: Payload,
 }
 
+/// Keys of a role that was taken on.
+pub struct Lent {
+    keys: Keys,
+    /// Until when no others are asked for, since it failed.
+    pause: SystemTime,
+}
+
 /// Whose keys sign.
 pub enum Signer {
     /// The function's own role.
@@ -50,7 +57,7 @@ pub enum Signer {
         /// Its ARN.
         role: String,
         /// Whoever fetches them holds the lock: the others wait for the same ones.
-        kept: Mutex<Option<Keys>>,
+        kept: Mutex<Option<Lent>>,
     },
     /// Keys out of secrets.
     Given {
@@ -87,6 +94,9 @@ const EARLY: Duration = Duration::from_secs(5 * 60);
 
 /// How long fetching them may hold up a call that the old ones would do for.
 const RENEWAL: Duration = Duration::from_secs(2);
+
+/// After a failure the old ones serve so long before it is tried again.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// How long it may take at all; no call lasts longer.
 const LONGEST: Duration = Duration::from_mins(15);
@@ -224,19 +234,23 @@ struct How {
 const ROLE: &str = "aws:role";
 
 /// The keys of a role that the function takes on.
-async fn assumed(role: &str, kept: &Mutex<Option<Keys>>, means: &Means<'_>) -> Result<Keys, Problem> {
+async fn assumed(role: &str, kept: &Mutex<Option<Lent>>, means: &Means<'_>) -> Result<Keys, Problem> {
     let own = means.role.ok_or_else(nobody)?;
     let fetching = async {
         let mut kept = kept.lock().await;
-        if let Some(keys) = kept.as_ref().filter(|keys| keys.last(means.now + EARLY)) {
-            return Ok(keys.clone());
+        let good = kept.as_ref().filter(|lent| lent.keys.last(means.now)).map(|lent| lent.keys.clone());
+        let is_early = |lent: &Lent| lent.keys.last(means.now + EARLY) || means.now < lent.pause;
+        if let Some(keys) = good.clone().filter(|_| kept.as_ref().is_some_and(is_early)) {
+            return Ok(keys);
         }
-        let good = kept.clone().filter(|keys| keys.last(means.now));
         let patience = if good.is_some() { RENEWAL } else { LONGEST };
         let asked = timeout(patience, own.assume(role)).await;
         match asked.unwrap_or_else(|_| Err("AWS Security Token Service did not answer in time".to_owned())) {
-            Ok(keys) => Ok(kept.insert(keys).clone()),
-            Err(why) => good.ok_or_else(|| unavailable(why)),
+            Ok(keys) => Ok(kept.insert(Lent { keys, pause: SystemTime::UNIX_EPOCH }).keys.clone()),
+            Err(why) => {
+                kept.iter_mut().for_each(|lent| lent.pause = means.now + PAUSE);
+                good.ok_or_else(|| unavailable(why))
+            }
         }
     };
     let late = |_| unavailable("there was no time left to take on the role");

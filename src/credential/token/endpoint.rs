@@ -68,6 +68,11 @@ impl Refused {
         }
     }
 
+    /// Whether the endpoint has made up its mind, and is not just in trouble.
+    pub(super) fn is_no(&self) -> bool {
+        matches!(self, Self::Denied(status, _) if status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS)
+    }
+
     pub(super) fn invalid(why: &str) -> Self {
         Self::Invalid(why.to_owned())
     }

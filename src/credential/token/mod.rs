@@ -68,6 +68,11 @@ impl Recipe {
         }
     }
 
+    /// The names of the secrets that it needs.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.wants().into_iter().map(|(secret, ..)| secret.to_string())
+    }
+
     /// What the record says a token was made of.
     fn used(&self, errand: &Errand<'_>) -> Vec<Used> {
         let mut used: Vec<Used> = Vec::new();
@@ -152,6 +157,8 @@ struct Kept {
     token: Arc<Token>,
     renew: SystemTime,
     ends: SystemTime,
+    /// Whether an upstream has answered it with 401.
+    doubted: bool,
 }
 
 impl Source {
@@ -203,8 +210,8 @@ impl Source {
         self.shelf().land(outcome, used, errand.now)
     }
 
-    /// Forgets the token of this version, which an upstream has answered with
-    /// 401. Says whether asking once more may bring another one.
+    /// Notes that an upstream has answered the token of this version with 401:
+    /// the next call asks for another one. Says whether that may bring one.
     pub fn forget(&self, version: u64, now: SystemTime) -> bool {
         let mut shelf = self.shelf();
         if shelf.kept.as_ref().is_none_or(|kept| kept.token.version != version) {
@@ -213,7 +220,11 @@ impl Source {
         if shelf.forgotten.is_some_and(|last| now < last + FORGETTING) {
             return false;
         }
-        (shelf.kept, shelf.forgotten) = (None, Some(now));
+        shelf.forgotten = Some(now);
+        // It may be good all the same: it serves where no other one can be had.
+        if let Some(kept) = &mut shelf.kept {
+            (kept.renew, kept.doubted) = (now, true);
+        }
         true
     }
 
@@ -266,13 +277,9 @@ impl Shelf {
         };
         // Who ran out of its own time has learnt nothing about the next one's.
         self.refused = Some(refused.clone()).filter(|refused| *refused != Refused::TooLate);
-        match self.kept.as_mut().filter(|kept| now < kept.ends) {
-            Some(kept) => {
-                kept.renew = now + PAUSE;
-                Ok(Arc::clone(&kept.token))
-            }
-            None => Err(refused),
-        }
+        let Some(kept) = self.kept.as_mut().filter(|kept| now < kept.ends) else { return Err(refused) };
+        kept.renew = now + PAUSE;
+        if kept.doubted && refused.is_no() { Err(refused) } else { Ok(Arc::clone(&kept.token)) }
     }
 }
 
@@ -280,7 +287,7 @@ impl Kept {
     fn new(token: Arc<Token>, lifetime: Duration, now: SystemTime) -> Self {
         let lifetime = lifetime.min(LONGEST);
         let ends = now + lifetime;
-        Self { token, renew: ends - EARLY.min(lifetime / 4), ends }
+        Self { token, renew: ends - EARLY.min(lifetime / 4), ends, doubted: false }
     }
 }
 

@@ -169,7 +169,7 @@ impl Refresh {
     fn next(self, outcome: &Result<(Fresh, Option<Secret>), Refused>) -> Option<(Secret, Secret)> {
         match outcome {
             Ok((_, Some(successor))) => Some((self.kept, successor.clone())),
-            Err(refused) if refused.blames_us() => None,
+            Err(Refused::Denied(_, Some("invalid_grant"))) => None,
             Ok((_, None)) | Err(_) => Some((self.kept, self.now)),
         }
     }

@@ -337,16 +337,22 @@ async fn a_refused_token_is_forgotten_once_in_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_forgotten_does_not_come_back_when_its_renewal_fails() {
-    let script = |number| if number == 1 { Ok((200, granted(1, 3600))) } else { Ok((500, String::new())) };
-    let (source, played) = (source(), Played::new(script).taking(Duration::from_secs(1)));
-    let first = played.token(&source, 0).await.unwrap();
-    let forgetting = async {
-        sleep(Duration::from_millis(500)).await;
-        source.forget(first.version(), time(3550))
-    };
-    let (renewed, forgotten) = tokio::join!(played.token(&source, 3550), forgetting);
-    assert!(forgotten && renewed.is_err());
+async fn a_doubted_token_serves_unless_the_endpoint_says_no() {
+    for (status, serves) in [(500, true), (429, true), (400, false), (401, false)] {
+        let script = move |number| {
+            if number == 1 { Ok((200, granted(1, 3600))) } else { Ok((status, String::new())) }
+        };
+        let (source, played) = (self::source(), Played::new(script).taking(Duration::from_secs(1)));
+        let first = played.token(&source, 0).await.unwrap();
+        // Also where somebody is out for another one already.
+        let doubting = async {
+            sleep(Duration::from_millis(500)).await;
+            source.forget(first.version(), time(3550))
+        };
+        let (renewed, doubted) = tokio::join!(played.token(&source, 3550), doubting);
+        assert_eq!((doubted, renewed.is_ok()), (true, serves), "{status}");
+        assert!(played.token(&source, 3551).await.is_ok(), "{status}: for other calls");
+    }
 }
 
 #[tokio::test(start_paused = true)]
