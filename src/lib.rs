@@ -8,6 +8,7 @@
 pub mod proxy;
 pub mod credential;
 pub mod secret;
+pub mod trail;
 pub mod body;
 pub mod config;
 pub mod wire;

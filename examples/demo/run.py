@@ -134,7 +134,7 @@ class Demo:
         if record:
             with RECORDS.open("a", encoding="utf-8") as records:
                 records.write(f"{line}\n")
-        if line.strip() and not CHATTER.match(line):
+        if line.strip() and not CHATTER.match(line) and not is_metric(line):
             self.say(line, "record" if record else "proxy")
 
     def announce(self, places):
@@ -191,10 +191,18 @@ def invented():
 
 
 def is_record(line):
+    return "class_uid" in parsed(line)
+
+
+def is_metric(line):
+    return "_aws" in parsed(line)
+
+
+def parsed(line):
     try:
-        return line.startswith("{") and isinstance(json.loads(line), dict)
+        return json.loads(line) if line.startswith("{") else {}
     except ValueError:
-        return False
+        return {}
 
 
 def interrupt(*_args):

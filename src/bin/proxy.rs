@@ -12,10 +12,12 @@ use countersign::config;
 use countersign::config::env::Env;
 use countersign::proxy::Proxy;
 use countersign::wire::Body;
+use countersign::wire::client::{Client, Reach, Roots};
 use countersign::wire::lambda::{self, Form, Whole};
 use lambda_runtime::tower::util::MapFutureLayer;
 use lambda_runtime::{Error, FunctionResponse, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
+use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
@@ -31,15 +33,36 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), String> {
     // It lives as long as the process.
-    let proxy: &'static Proxy = Box::leak(Box::new(config::start(Env::read(variable)?, now()).await?));
+    let proxy: &'static Proxy =
+        Box::leak(Box::new(config::start(Env::read(variable)?, &name(), now()).await?));
     // Boxed, both: the runtime moves them through a dozen layers.
     let service = service_fn(move |event| Box::pin(answer(proxy, event)));
     let whole = MapFutureLayer::new(move |answering| Box::pin(invocation(proxy, answering)));
     let runtime = Runtime::new(service).layer(whole);
+    if proxy.trail.is_delivered() {
+        listen(proxy).await?;
+    }
     // A task of its own: the runtime wakes its outermost future through the
     // kernel, a spawned one through a queue.
     let served = tokio::task::spawn_local(runtime.run()).await;
     served.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// Ends the trail well where the environment ends: Lambda gives it half a second.
+async fn listen(proxy: &'static Proxy) -> Result<(), String> {
+    let mut ending = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let client = Client::new(&Roots::new(None)?, Reach::Anywhere)?;
+    match lambda::register(client, &variable("AWS_LAMBDA_RUNTIME_API").unwrap_or_default()).await {
+        Ok(waiting) => drop(tokio::task::spawn_local(waiting)),
+        // Its records are delivered all the same; the last one is missing.
+        Err(why) => eprintln!("countersign will not be told when its environment ends: {why}"),
+    }
+    tokio::task::spawn_local(async move {
+        ending.recv().await;
+        proxy.close(now()).await;
+        std::process::exit(0);
+    });
+    Ok(())
 }
 
 /// Lambda starts a fresh environment for the next event.
@@ -62,6 +85,7 @@ async fn invocation(proxy: &Proxy, answering: impl Future<Output = Result<(), Er
     };
     // A reading that froze with the environment would find its time over.
     proxy.readings.settle().await;
+    proxy.trail.flush().await;
     if proxy.is_spent() { Err(SPENT.into()) } else { done }
 }
 
@@ -89,6 +113,17 @@ fn say_where(panic: &PanicHookInfo<'_>) {
         Some(place) => eprintln!("panic at {place}"),
         None => eprintln!("panic"),
     }
+}
+
+/// What no other environment is called.
+fn name() -> String {
+    let mut bytes = [0; 8];
+    // Without chance, the time still tells them apart.
+    if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+        let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        bytes = (since.as_nanos() as u64).to_be_bytes();
+    }
+    format!("{:016x}", u64::from_be_bytes(bytes))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

@@ -6,7 +6,7 @@ use std::path::Path;
 use annotate_snippets::Level;
 use serde::Serialize;
 
-use super::{End, Terminal, snippet};
+use super::{End, Terminal, count, snippet};
 use crate::config::{self, Flaw};
 
 pub(super) fn run(path: &Path, json: bool, terminal: &mut Terminal<'_>) -> io::Result<End> {
@@ -40,10 +40,6 @@ pub(super) fn run(path: &Path, json: bool, terminal: &mut Terminal<'_>) -> io::R
         writeln!(terminal.out, "{name}: {summary}")?;
     }
     Ok(if declared.is_ok() { End::Good } else { End::Flawed })
-}
-
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A flaw as tools read it.

@@ -1,6 +1,7 @@
 //! The command line: for a person at a terminal, and for CI. Nothing of it
 //! is in the function.
 
+mod audit;
 mod check;
 mod presets;
 mod reference;
@@ -9,6 +10,7 @@ mod snippet;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -38,8 +40,16 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Reads the trail: who called what, when, with which secret, and what became of it.
+    ///
+    /// Ends with 0, also where no record fits, and with 2 where the trail cannot be read.
+    Audit(Box<audit::Audit>),
     /// Prints the JSON Schema of the file, for editors.
-    Schema,
+    Schema {
+        /// That of the records instead.
+        #[arg(long)]
+        record: bool,
+    },
     /// Prints the reference of the file, in Markdown.
     Reference,
 }
@@ -57,7 +67,7 @@ enum Format {
 pub enum End {
     /// All is well.
     Good = 0,
-    /// The file has flaws.
+    /// The file has flaws, or the trail is broken.
     Flawed = 1,
     /// The command could not do what it was asked.
     Unable = 2,
@@ -71,18 +81,45 @@ pub struct Terminal<'w> {
     pub err: &'w mut dyn Write,
     /// Whether `out` shows colours.
     pub colours: bool,
+    /// Whether somebody looks at `err`, and may see how far we are.
+    pub watched: bool,
 }
 
-/// Runs a command. `var` reads the environment.
-pub fn run(cli: &Cli, var: impl Fn(&str) -> Option<String>, terminal: &mut Terminal<'_>) -> io::Result<End> {
+impl Terminal<'_> {
+    /// Says how far we are, in place of what it said before.
+    fn progress(&mut self, text: &str) -> io::Result<()> {
+        if self.watched {
+            write!(self.err, "\r\x1b[K{text}")?;
+            self.err.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// `1 record`, `2 records`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Runs a command, as of `now`. `var` reads the environment.
+pub fn run(
+    cli: &Cli,
+    var: impl Fn(&str) -> Option<String>,
+    now: SystemTime,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<End> {
     match &cli.command {
         Command::Check { file, format } => {
             let named = || var("COUNTERSIGN_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
             let file = file.clone().or_else(named).unwrap_or_else(|| PathBuf::from("countersign.yaml"));
             check::run(&file, *format == Format::Json, terminal)
         }
+        Command::Audit(audit) => audit::run(audit, &var, now, terminal),
         Command::Presets { format } => presets::run(*format == Format::Json, terminal),
-        Command::Schema => terminal.out.write_all(schema::text().as_bytes()).map(|()| End::Good),
+        Command::Schema { record } => {
+            let text = if *record { schema::of_records() } else { schema::text() };
+            terminal.out.write_all(text.as_bytes()).map(|()| End::Good)
+        }
         Command::Reference => terminal.out.write_all(reference::text().as_bytes()).map(|()| End::Good),
     }
 }

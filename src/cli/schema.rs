@@ -1,9 +1,12 @@
-//! `countersign schema`: the JSON Schema of the file, made from the declared structs.
+//! `countersign schema`: the JSON Schema of the file, made from the declared structs,
+//! and that of records, made from theirs.
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::config::Declared;
+use crate::proxy::audit::words::ApiActivity;
+use crate::trail::ocsf::ApplicationLifecycle;
 
 /// The schema. Draft 7: what YAML's editors know best.
 pub(super) fn value() -> Value {
@@ -45,6 +48,23 @@ fn unmark(property: &mut Value) {
     }
 }
 
+/// A record: one line of the trail. Classes of OCSF 1.8, and what it leaves open.
+#[derive(schemars::JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "it is for its schema, and never made")]
+enum Record<'r> {
+    /// API Activity (6003): one request, and what became of it.
+    Call(Box<ApiActivity<'r>>),
+    /// Application Lifecycle (6002): an execution environment began, or ended.
+    Lifecycle(Box<ApplicationLifecycle<'r>>),
+}
+
+/// The schema of records.
+pub(super) fn of_records() -> String {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    format!("{:#}\n", settings.into_generator().into_root_schema_for::<Record<'_>>().to_value())
+}
+
 /// The schema as it is committed.
 pub(super) fn text() -> String {
     format!("{:#}\n", value())
@@ -57,5 +77,8 @@ mod tests {
         let committed = include_str!("../../docs/countersign.schema.json");
         let update = "cargo run --features cli --bin countersign schema > docs/countersign.schema.json";
         assert!(committed == super::text(), "the declared structs have changed; run `{update}`");
+        let committed = include_str!("../../docs/record.schema.json");
+        let update = "cargo run --features cli --bin countersign schema --record > docs/record.schema.json";
+        assert!(committed == super::of_records(), "the records have changed; run `{update}`");
     }
 }

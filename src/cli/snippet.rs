@@ -76,7 +76,7 @@ mod tests {
 
     fn shown(file: &[u8]) -> String {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut terminal = Terminal { out: &mut out, err: &mut err, colours: false };
+        let mut terminal = Terminal { out: &mut out, err: &mut err, colours: false, watched: false };
         for flaw in crate::config::read(file).err().unwrap_or_default() {
             show((Level::ERROR, &flaw), "f.yaml", file, &mut terminal).unwrap();
         }

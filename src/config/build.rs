@@ -12,7 +12,7 @@ use regex_lite::Regex;
 
 use super::check::schemas;
 use super::credentials::Credential as Recipe;
-use super::declared::{self, Declared};
+use super::declared::{self, AuditMode, Declared};
 use super::fields::{Names, Size};
 use super::recipes;
 use super::schemas::{Query, SchemaText};
@@ -25,6 +25,7 @@ use crate::proxy::cors::Cors;
 use crate::proxy::forward::{BAD_KEY, Upstream};
 use crate::proxy::headers::Allowed;
 use crate::proxy::known::Known;
+use crate::proxy::meter::Meter;
 use crate::proxy::parameters::Parameters;
 use crate::proxy::pattern::{METHODS, RouteKey};
 use crate::proxy::reshape::{Errors, OfAnswer};
@@ -54,6 +55,10 @@ pub struct Blueprint {
     pub wanted: Vec<Wanted>,
     /// The hosts that may be at private addresses.
     pub private_hosts: BTreeSet<String>,
+    /// Whether nothing is sent before a record of it is written down.
+    pub strict: bool,
+    /// Whether metrics are written to standard output.
+    pub metrics: bool,
     /// The upstream that wants to know whom the function is at AWS, if one does.
     pub aws_upstream: Option<String>,
 }
@@ -99,7 +104,18 @@ impl Blueprint {
         let wanted = wanted(&routes, &declared.secrets, &expected)?;
         let aws = |route: &&Route| route.upstream.credentials.iter().any(Credential::needs_role);
         let aws_upstream = routes.iter().find(aws).map(|route| route.upstream.name.clone());
-        Ok(Self { cors: build_cors(declared.cors), routes, wanted, private_hosts, aws_upstream })
+        let audit = declared.audit.unwrap_or_default();
+        let strict = audit.mode == Some(AuditMode::Strict);
+        let metrics = audit.metrics.unwrap_or(true);
+        Ok(Self {
+            cors: build_cors(declared.cors),
+            routes,
+            wanted,
+            private_hosts,
+            strict,
+            metrics,
+            aws_upstream,
+        })
     }
 }
 
@@ -187,6 +203,7 @@ fn build_route(
         schema: build_schema(response.schema, files)?,
         project: response.project,
         program: response.transform.map(|text| Arc::new(Program::new(text, Message::Answer))),
+        meters: response.meter.into_iter().map(build_meter).collect(),
         errors: build_errors(response.errors),
         rewrite_urls: response.rewrite_urls,
         max_bytes: response.max_bytes.map_or(RESPONSE_BYTES, |size| size.0),
@@ -195,9 +212,10 @@ fn build_route(
     rules.schema = build_schema(request.schema, files)?;
     rules.reject_if = request.reject_if.map(|text| Program::new(text, Message::Request));
     let programs = [of_request.program.as_ref(), of_answer.program.as_deref(), rules.reject_if.as_ref()];
+    let meters = of_answer.meters.iter().map(|meter| &meter.program);
     let asks = policy.has_condition()
         || upstream.credentials.asks()
-        || programs.into_iter().flatten().any(Program::asks_for_request);
+        || programs.into_iter().flatten().chain(meters).any(Program::asks_for_request);
     Ok(Route {
         methods: methods(
             &key,
@@ -220,6 +238,10 @@ fn build_route(
         stream: response.stream,
         key: key.text().to_owned(),
     })
+}
+
+fn build_meter((name, text): (String, String)) -> Meter {
+    Meter { name, program: Program::new(text, Message::Answer) }
 }
 
 fn build_encode(declared: declared::Encode) -> Encode {

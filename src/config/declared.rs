@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use validator::Validate;
 
+pub use super::audit::{Audit, AuditMode};
 pub use super::credentials::{Credential, Entry};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Size};
 use super::flaw::Flaw;
@@ -51,6 +52,8 @@ pub struct Declared {
     #[serde(default)]
     #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<super::schema::Name, Plan>"))]
     pub plans: BTreeMap<String, Plan>,
+    /// How records are kept.
+    pub audit: Option<Audit>,
     /// What may be called: a method and a path of ours, in API Gateway's notation.
     /// `{name}` stands for one segment, `{name+}` for the rest of the path, `ANY` for every method.
     /// An exact segment wins over `{name}`, that over `{name+}`.
@@ -353,6 +356,14 @@ pub struct Response {
     /// number for each of several, for each line of NDJSON and for the data of each server-sent event. It sees
     /// `$request` and `$status`. For answers of 2xx; any other type is then refused with 502.
     pub transform: Option<String>,
+    /// Numbers to read out of the upstream's answer, each by a name and a jq program: `{ tokens: .usage.total_tokens }`.
+    /// They go into the record and into the metric `Meter.tokens`, rounded down; what is no number is not counted, and
+    /// fails no request. A program sees the JSON before `transform`, `$request` and `$status`; of lines and server-sent
+    /// events each, and the last number counts. What is metered comes down unpacked. At most 8.
+    #[serde(default)]
+    #[validate(length(max = 8, message = "each meter is metrics that cost money; write at most 8"))]
+    #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<super::schema::MeterName, String>", extend("maxProperties" = 8)))]
+    pub meter: BTreeMap<String, String>,
     /// What becomes of an upstream's 4xx and 5xx. Default: `pass`.
     pub errors: Option<Errors>,
     /// Rewrites absolute URLs in the JSON of the answer that lead where a GET route here does, as `location` and

@@ -15,12 +15,26 @@ pub struct Env {
     pub extra_ca: Option<PathBuf>,
     /// `COUNTERSIGN_PUBLIC_URL`: our base URL as callers see it.
     pub public_url: Option<String>,
+    /// `AWS_LAMBDA_LOG_STREAM_NAME`: what Lambda calls this environment.
+    pub environment: Option<String>,
+    /// `AWS_LAMBDA_FUNCTION_NAME`: whose metrics these are.
+    pub function: Option<String>,
     /// `COUNTERSIGN_STREAMING`: whether to answer in Lambda's streaming mode.
     pub streaming: bool,
     /// Where the secrets are.
     pub secrets: Secrets,
+    /// Where records go, if not to standard output.
+    pub audit: Option<LogGroup>,
     /// Whom the function is at AWS, or what is not set. Few files need it.
     pub role: Result<Account, String>,
+}
+
+/// A log group of CloudWatch Logs.
+pub struct LogGroup {
+    /// `COUNTERSIGN_AUDIT_LOG_GROUP`: its name.
+    pub name: String,
+    /// Who writes to it.
+    pub account: Account,
 }
 
 /// Where the secrets are.
@@ -40,8 +54,11 @@ impl Env {
             config: path("COUNTERSIGN_CONFIG").unwrap_or_else(|| PathBuf::from("countersign.yaml")),
             extra_ca: path("COUNTERSIGN_EXTRA_CA"),
             public_url: var("COUNTERSIGN_PUBLIC_URL").map(|text| public_url(&text)).transpose()?,
+            environment: var("AWS_LAMBDA_LOG_STREAM_NAME"),
+            function: var("AWS_LAMBDA_FUNCTION_NAME"),
             streaming: streaming(var("COUNTERSIGN_STREAMING").as_deref())?,
             secrets: secrets(&var)?,
+            audit: audit(&var)?,
             role: account(&var, "AWS_ENDPOINT_URL_STS"),
         })
     }
@@ -86,8 +103,14 @@ fn secrets(var: &impl Fn(&str) -> Option<String>) -> Result<Secrets, String> {
     }
 }
 
-/// `endpoint`: the variable that leads the service to an emulator.
-fn account(var: &impl Fn(&str) -> Option<String>, endpoint: &str) -> Result<Account, String> {
+fn audit(var: &impl Fn(&str) -> Option<String>) -> Result<Option<LogGroup>, String> {
+    let Some(name) = var("COUNTERSIGN_AUDIT_LOG_GROUP") else { return Ok(None) };
+    let account = account(var, "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS")?;
+    Ok(Some(LogGroup { name, account }))
+}
+
+/// Whom the environment says we are at AWS. `endpoint`: the variable that leads the service to an emulator.
+pub fn account(var: &impl Fn(&str) -> Option<String>, endpoint: &str) -> Result<Account, String> {
     let needed = |name: &str| {
         var(name).ok_or_else(|| {
             format!(

@@ -21,6 +21,7 @@ pub mod fields;
 pub mod schemas;
 pub mod tokens;
 
+mod audit;
 mod beside;
 
 mod check;

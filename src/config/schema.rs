@@ -31,6 +31,9 @@ trait Written {
 /// What a name of ours looks like. Stands in for `String` in schemas only.
 pub struct Name;
 
+/// What the name of a meter looks like. Stands in for `String` in schemas only.
+pub struct MeterName;
+
 /// The name of a preset. Stands in for `String` in schemas only.
 pub struct Preset;
 
@@ -60,6 +63,7 @@ written! {
     BaseUrl: "URL", r"^https?://[^\s?#@]+$", "https://api.github.com";
     Duration: "duration", r"^\d+ *[a-zA-Zµ]+( *\d+ *[a-zA-Zµ]+)*$", "5s";
     Endpoint: "URL", r"^https?://[^\s#@]+$", "https://auth.example.com/oauth2/token";
+    MeterName: "meter", r"^[a-z][a-z0-9_]{0,30}$", "tokens";
     Name: "name", r"^[A-Za-z0-9_-]+$", "github";
     OriginPattern: "origin", r"^(\*|[a-z][a-z0-9+.-]*://[^\s/?#]+)$", "https://app.example.com";
     Quota: "quota", r"^\d+ */ *(day|week|month)$", "10000/day";
@@ -110,6 +114,7 @@ macro_rules! inline {
 
 inline! {
     Duration: |_| schema_of::<Duration>(&["string"]);
+    MeterName: |_| schema_of::<MeterName>(&["string"]);
     Name: |_| schema_of::<Name>(&["string"]);
     Preset: |_| {
         let names: Vec<&str> = presets::names().collect();

@@ -68,12 +68,11 @@ pub struct Needle {
 }
 
 /// Which secret a request carried, and in which version.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Used {
     /// Our name for it, with the field.
     pub name: String,
     /// Secrets Manager's version id.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
 

@@ -4,13 +4,14 @@
 //! no value, no header but the origin, no query and no body, so that it can
 //! be kept for years and read by many.
 
+mod metrics;
+pub mod words;
+
 use std::borrow::Cow;
-use std::io::Write;
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use http::{Method, header};
-use serde::Serialize;
 
 use super::Route;
 use super::authorize::Grant;
@@ -19,68 +20,49 @@ use super::forward::Effort;
 use super::guard::Leaks;
 use super::stream::End;
 use crate::credential::Used;
+use crate::trail::Trail;
 use crate::wire::problem::Kind;
 use crate::wire::{Body, Problem, Request, Response};
 
 /// So many leaks are named; a record stays short.
 const MOST_LEAKS: usize = 16;
 
-/// Where records go. A closed set, so an enum and not a trait.
-pub enum Trail {
-    /// A line on standard output, which Lambda takes to CloudWatch Logs.
-    Stdout,
-    /// Kept in memory, for tests.
-    Memory(Mutex<Vec<String>>),
-}
-
 /// What is known of one request, filled in as it passes the stages.
-#[derive(Default, Serialize)]
 pub struct Record<'r> {
-    /// What kind of line this is: `record`.
-    #[serde(rename = "type")]
-    kind: &'static str,
-    /// When it came in (RFC 3339, UTC).
-    time: String,
+    /// When it came in.
+    time: SystemTime,
     request_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     api_key_id: Option<String>,
     method: String,
     route: Option<Cow<'r, str>>,
-    #[serde(skip)]
     found: Option<&'r Route>,
     caller: Option<Cow<'r, str>>,
     /// The code that it would have been refused with by a rule that is only observed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     would_deny: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<Outcome>,
     origin: Option<String>,
     source: String,
     status: u16,
     code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
-    duration_ms: f64,
+    took: Duration,
     upstream: Option<Cow<'r, str>>,
     upstream_status: Option<u16>,
-    upstream_ms: Option<f64>,
+    upstream_took: Option<Duration>,
     retries: u8,
     secrets: Vec<Used>,
     /// Those of them that could not be read again: the value before was used.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     stale: Vec<String>,
     /// Whether the upstream refused the first key, and it was sent once more with a new one.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     renewed: bool,
     bytes_in: usize,
     bytes_out: usize,
     /// How a body that was streamed came to its end.
-    #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<End>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     leak: bool,
-    #[serde(skip_serializing_if = "Leaks::is_empty")]
     leaked: Leaks,
+    /// What the route's meters read.
+    meters: BTreeMap<String, u64>,
 }
 
 impl<'r> Record<'r> {
@@ -100,10 +82,34 @@ impl<'r> Record<'r> {
     /// The record of an event that is no request.
     pub fn of_nothing(id: &str, now: SystemTime) -> Self {
         Self {
-            kind: "record",
-            time: humantime::format_rfc3339_millis(now).to_string(),
+            time: now,
             request_id: id.to_owned(),
-            ..Self::default()
+            api_key_id: None,
+            method: String::new(),
+            route: None,
+            found: None,
+            caller: None,
+            would_deny: None,
+            cache: None,
+            origin: None,
+            source: String::new(),
+            status: 0,
+            code: None,
+            cause: None,
+            took: Duration::ZERO,
+            upstream: None,
+            upstream_status: None,
+            upstream_took: None,
+            retries: 0,
+            secrets: Vec::new(),
+            stale: Vec::new(),
+            renewed: false,
+            bytes_in: 0,
+            bytes_out: 0,
+            stream: None,
+            leak: false,
+            leaked: Leaks::new(),
+            meters: BTreeMap::new(),
         }
     }
 
@@ -127,6 +133,11 @@ impl<'r> Record<'r> {
     /// Notes what the cache had to do with it.
     pub fn cached(&mut self, outcome: Outcome) {
         self.cache = Some(outcome);
+    }
+
+    /// Notes where it is about to go.
+    pub fn intend(&mut self, upstream: &'r str) {
+        self.upstream = Some(Cow::Borrowed(upstream));
     }
 
     /// Notes which secrets are about to be used, and where.
@@ -155,7 +166,7 @@ impl<'r> Record<'r> {
     pub fn effort(&mut self, effort: Effort, took: Duration) {
         self.upstream_status = effort.status.map(|status| status.as_u16());
         self.retries = effort.retries;
-        self.upstream_ms = Some(millis(took));
+        self.upstream_took = Some(took);
     }
 
     /// Notes that secrets had to be cut out of the answer.
@@ -169,6 +180,11 @@ impl<'r> Record<'r> {
     /// Whether secrets had to be cut out of the answer.
     pub fn has_leaks(&self) -> bool {
         self.leak
+    }
+
+    /// Notes what the route's meters read; later numbers go before earlier ones.
+    pub fn metered(&mut self, numbers: BTreeMap<String, u64>) {
+        self.meters.extend(numbers);
     }
 
     /// Notes why it ended early, and says so to the caller.
@@ -207,7 +223,13 @@ impl<'r> Record<'r> {
 
     /// Notes how long it took, to the end of the body.
     pub fn took(&mut self, took: Duration) {
-        self.duration_ms = millis(took);
+        self.took = took;
+    }
+
+    /// Leaves it on a trail, and says its numbers.
+    pub fn leave(&self, trail: &Trail) {
+        trail.leave(self);
+        trail.measure(|| self.metrics());
     }
 
     /// The same record, for a body that outlives the request's own stages.
@@ -221,27 +243,6 @@ impl<'r> Record<'r> {
             ..self
         }
     }
-}
-
-impl Trail {
-    /// Leaves a finished record, or another line. A standard output that is
-    /// gone is nothing that a request could be blamed for.
-    pub fn leave(&self, line: &impl Serialize) {
-        let line = serde_json::to_string(line).unwrap_or_default();
-        match self {
-            Self::Stdout => drop(writeln!(std::io::stdout().lock(), "{line}")),
-            Self::Memory(lines) => {
-                if let Ok(mut lines) = lines.lock() {
-                    lines.push(line);
-                }
-            }
-        }
-    }
-}
-
-/// Milliseconds, to the microsecond.
-fn millis(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1000.0
 }
 
 /// A browser's origin is short; what is not was made up to fill our logs.

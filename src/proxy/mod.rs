@@ -18,6 +18,7 @@ pub mod forward;
 pub mod renew;
 pub mod known;
 pub mod guard;
+pub mod meter;
 pub mod answer;
 pub mod reshape;
 pub mod links;
@@ -49,11 +50,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::credential::Means;
 use crate::secret::Vault;
 use crate::secret::role::Role;
+use crate::trail::Trail;
+use crate::trail::ocsf::{Lifecycle, Phase};
 use crate::wire::client::Client;
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request, Response, lambda};
 
-use audit::{Record, Trail};
+use audit::Record;
 use authorize::Policy;
 use cache::{Cache, Call, Fetched};
 use cors::{Asking, Cors};
@@ -89,6 +92,10 @@ pub struct Proxy {
     pub cache: Cache,
     /// Where records are left.
     pub trail: Arc<Trail>,
+    /// Whether nothing is sent before a record of it is written down.
+    pub strict: bool,
+    /// The hash of the configuration, which a trail begins and ends with.
+    pub configuration: String,
     /// Whether bodies may pass as they arrive: the function answers in
     /// Lambda's streaming mode.
     pub streaming: bool,
@@ -157,12 +164,18 @@ impl Proxy {
         self.cors.decorate(&asking, record.found(), &mut response);
         let response = record.close(response, started.elapsed());
         let Some(passage) = passage else {
-            self.trail.leave(&record);
+            record.leave(&self.trail);
             return response;
         };
         let (trail, spent) = (Arc::clone(&self.trail), Arc::clone(&self.spent));
         let account = Account::open(record.into_owned(), started, trail, spent);
         response.with_body(self.passages.start(passage, account))
+    }
+
+    /// The environment ends: the last record, and the delivery of what is left.
+    pub async fn close(&self, now: SystemTime) {
+        let configuration = &self.configuration;
+        self.trail.close(&Lifecycle { phase: Phase::Stop, configuration, now }).await;
     }
 
     /// Whether the process must end once the last answer is out: work
@@ -177,7 +190,7 @@ impl Proxy {
         let mut response = record.problem(problem);
         self.cors.decorate(&Asking::NOBODY, None, &mut response);
         let response = record.close(response, Duration::ZERO);
-        self.trail.leave(&record);
+        record.leave(&self.trail);
         response
     }
 
@@ -217,13 +230,15 @@ impl Proxy {
     ) -> Result<Fetched, Problem> {
         let (route, about) = (valid.found.route, valid.about());
         let ready = valid.transform().await?;
+        self.intend(&route.upstream.name, record).await?;
         let limits = self.limits(route, call.deadline, Instant::now());
         let outbound = self.armed(&ready, &call, limits.deadline).await?;
         let links = Links::new(&self.routes, route, &outbound, call.ours.take());
         let reply = self.forward(&ready, outbound, (&call, limits), record).await?;
         let said = route.cache.map(|_| reply.said());
-        let (clean, leaks) = reply.release(&route.response_headers, route.opened())?;
+        let (mut clean, leaks) = reply.release(&route.response_headers, route.opened())?;
         record.leaks(leaks);
+        self.meter(&mut clean, (&route.of_answer.meters, &about), call.deadline, record).await;
         let shaping = clean.reshape(&route.of_answer, about, &links);
         let (shaped, leaks) =
             timeout_at(call.deadline, shaping).await.map_err(|_| too_late_to_reshape())??;
@@ -234,6 +249,16 @@ impl Proxy {
             lambda::check_size(&response)?;
         }
         Ok(Fetched { response, passage, said })
+    }
+
+    /// Where the trail is strict, writes down that a credential is about to be used.
+    async fn intend<'p>(&self, upstream: &'p str, record: &mut Record<'p>) -> Result<(), Problem> {
+        if !self.strict {
+            return Ok(());
+        }
+        record.intend(upstream);
+        self.trail.leave(record);
+        if self.trail.flush().await { Ok(()) } else { Err(unwritten()) }
     }
 
     /// What a call may be armed with, until `deadline`.
@@ -281,10 +306,15 @@ impl Proxy {
     /// the invocation's own time; and how much may come back.
     fn limits(&self, route: &Route, deadline: Instant, started: Instant) -> Limits {
         let timeout = route.timeout.min(deadline.saturating_duration_since(started));
-        let pace = Pace { pause: route.timeout, deadline, events_only: route.of_answer.reads() };
+        let pace = Pace { pause: route.timeout, deadline, events_only: route.of_answer.opens() };
         let pace = (self.streaming && route.stream).then_some(pace);
         Limits { deadline: started + timeout, timeout, max_bytes: route.of_answer.max_bytes, pace }
     }
+}
+
+fn unwritten() -> Problem {
+    Problem::new(Kind::AuditUnavailable, "this call cannot be recorded now, and so was not sent")
+        .because("the intent could not be written to the audit log group")
 }
 
 fn too_late_to_reshape() -> Problem {
@@ -315,7 +345,7 @@ impl Route {
 
     /// How the bodies of answers are opened.
     fn opened(&self) -> Open {
-        Open { limit: self.of_answer.max_bytes, read: self.of_answer.reads() }
+        Open { limit: self.of_answer.max_bytes, read: self.of_answer.opens() }
     }
 }
 

@@ -14,7 +14,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::Proxy;
-use super::audit::Trail;
 use super::cache::Call;
 use super::inject::Outbound;
 use super::transform::Ready;
@@ -22,6 +21,8 @@ use crate::credential::Carried;
 use crate::secret::SecretRef;
 use crate::secret::reading::{Fault, Reading, Setback};
 use crate::secret::vault::Found;
+use crate::trail::Trail;
+use crate::trail::metrics::{ALONE, Metrics};
 use crate::wire::Problem;
 
 /// The secrets that are being read again.
@@ -60,8 +61,13 @@ impl Readings {
         let mut tasks = self.tasks();
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            if let Some(setback) = reading.run(now, deadline).await {
-                trail.leave(&Alarm::new(setback, now));
+            match reading.run(now, deadline).await {
+                Ok(true) => trail.measure(|| once("SecretRefreshes", now)),
+                Ok(false) => {}
+                Err(setback) => {
+                    trail.say(&Alarm::new(setback, now));
+                    trail.measure(|| once("SecretSetbacks", now));
+                }
             }
             drop(done);
         });
@@ -71,6 +77,12 @@ impl Readings {
     fn tasks(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn once(name: &'static str, now: SystemTime) -> Metrics<'static> {
+    let mut metrics = Metrics::at(now);
+    metrics.count(name, 1, ALONE);
+    metrics
 }
 
 impl Alarm {

@@ -13,6 +13,7 @@ use super::coding::{ABOUT_BYTES, changed, weakened};
 use super::events::{Events, Form, Reshape};
 use super::guard::{Clean, Leaks, Place, too_large};
 use super::links::Links;
+use super::meter::Meter;
 use crate::body::charset;
 use crate::body::jq::{About, Failed, Program};
 use crate::body::json::{self, Doc, Unwritable, Val, Writer};
@@ -33,6 +34,8 @@ pub struct OfAnswer {
     pub project: bool,
     /// Makes the body anew. Shared with the bodies that still arrive.
     pub program: Option<Arc<Program>>,
+    /// What reads along. Shared too.
+    pub meters: Arc<[Meter]>,
     /// What becomes of 4xx and 5xx.
     pub errors: Errors,
     /// Whether URLs in the body are led to us.
@@ -64,7 +67,13 @@ pub enum Errors {
 pub struct Shaped(pub(super) Clean);
 
 impl OfAnswer {
-    /// Whether bodies must be read.
+    /// Whether somebody looks into bodies: they are unpacked, and kept until they are whole
+    /// unless they come in events.
+    pub fn opens(&self) -> bool {
+        self.reads() || !self.meters.is_empty()
+    }
+
+    /// Whether bodies must be read to be let through.
     pub fn reads(&self) -> bool {
         self.rewrite_urls
             || self.schema.is_some()

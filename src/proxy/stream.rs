@@ -17,11 +17,13 @@ use tokio::sync::mpsc::{Sender, WeakSender};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::audit::{Record, Trail};
+use super::audit::Record;
 use super::caught;
 use super::events::{Events, Form, Reshape};
 use super::forward::too_slow;
 use super::guard::Sweep;
+use super::meter::{Listening, Metered};
+use crate::trail::Trail;
 use crate::wire::client::{Failure, Incoming};
 use crate::wire::problem::Kind;
 use crate::wire::{Body, Problem};
@@ -47,6 +49,7 @@ pub struct Pace {
 
 /// How a body that arrived came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// All of it passed.
@@ -67,6 +70,8 @@ pub struct Passage {
     pace: Pace,
     sweep: Sweep,
     events: Option<Events>,
+    /// What reads along.
+    pub(super) meters: Option<Listening>,
 }
 
 /// Why a passage ended before the body did.
@@ -83,7 +88,7 @@ impl From<Problem> for Early {
 
 impl Passage {
     pub(super) fn new(incoming: Incoming, pace: Pace, sweep: Sweep, headers: &HeaderMap) -> Self {
-        Self { incoming, pace, sweep, events: Form::of(headers).map(Events::new) }
+        Self { incoming, pace, sweep, events: Form::of(headers).map(Events::new), meters: None }
     }
 
     /// Reshapes each event. A body without events passes as it came.
@@ -130,6 +135,9 @@ impl Passage {
         }
         let rest = self.sweep.end();
         self.hand_on(rest, account, caller).await?;
+        if let Some(meters) = &mut self.meters {
+            account.metered(meters.end().await);
+        }
         match &mut self.events {
             Some(events) => account.send(events.end().await?, caller).await,
             None => Ok(()),
@@ -139,6 +147,9 @@ impl Passage {
     /// Sends on what the guard let through, each event as soon as it is made.
     async fn hand_on(&mut self, clean: Bytes, account: &mut Account, caller: &Caller) -> Result<(), Early> {
         account.record.leaks(self.sweep.leaks());
+        if let Some(meters) = &mut self.meters {
+            account.metered(meters.hear(clean.clone()).await);
+        }
         let Some(events) = &mut self.events else { return account.send(clean, caller).await };
         account.send(events.take(clean), caller).await?;
         while let Some(event) = events.next().await? {
@@ -257,6 +268,11 @@ impl Account {
         Ok(())
     }
 
+    fn metered(&mut self, metered: Metered) {
+        self.spent.fetch_or(metered.endless, Ordering::Relaxed);
+        self.record.metered(metered.numbers);
+    }
+
     fn close(mut self, early: Option<Early>) {
         let (end, problem) = match early {
             None => (End::Complete, None),
@@ -271,7 +287,7 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         self.record.took(self.opened.elapsed());
-        self.trail.leave(&self.record);
+        self.record.leave(&self.trail);
     }
 }
 
@@ -301,7 +317,7 @@ fn no_time_left() -> Problem {
 mod tests {
     use std::time::SystemTime;
 
-    use http::{Method, Request};
+    use http::{HeaderMap, Method, Request, StatusCode};
     use serde_json::{Value, json};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -309,6 +325,8 @@ mod tests {
 
     use super::*;
     use crate::proxy::events::Reshaping;
+    use crate::trail::Output;
+    use crate::wire::Response;
     use crate::wire::client::{Client, Reach, Roots};
 
     /// What a caller reads of these events once a hook has seen them, and the record.
@@ -328,8 +346,9 @@ mod tests {
         let pace = Pace { pause, deadline: Instant::now() + pause, events_only: true };
         let mut passage = Passage::new(incoming, pace, Sweep::new(None), &head.headers);
         passage.reshape(reshape);
-        let trail = Arc::new(Trail::Memory(Mutex::default()));
-        let record = Record::of_nothing("r-1", SystemTime::UNIX_EPOCH);
+        let trail = Arc::new(Trail::new("t".to_owned(), None, Output::Memory(Mutex::default())));
+        let mut record = Record::of_nothing("r-1", SystemTime::UNIX_EPOCH);
+        let _ = record.close(Response::new(StatusCode::OK, HeaderMap::new(), Bytes::new()), Duration::ZERO);
         let account = Account::open(record, Instant::now(), Arc::clone(&trail), Arc::default());
         let passages = Passages::default();
         let mut body = passages.start(passage, account);
@@ -337,10 +356,12 @@ mod tests {
         while let Some(chunk) = body.next().await {
             text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
-        let Trail::Memory(lines) = &*trail else { panic!("records are kept in memory here") };
-        let lines = lines.lock().unwrap();
-        assert_eq!(lines.len(), 1);
-        (text, serde_json::from_str(&lines[0]).unwrap())
+        let [line] = &trail.lines()[..] else { panic!("one record") };
+        let record: Value = serde_json::from_str(line).unwrap();
+        let how =
+            [&record["unmapped"]["stream"], &record["api"]["response"]["error"], &record["status_detail"]];
+        assert_eq!(record["http_response"]["body_length"], text.len());
+        (text, json!(how))
     }
 
     #[tokio::test]
@@ -348,7 +369,7 @@ mod tests {
         let twice = |data: Bytes| -> Reshaping { Box::pin(async move { Ok(vec![data.clone(), data]) }) };
         let (text, record) = reshaped("data: 1\n\n: ping\n\ndata: [DONE]\n\n", Box::new(twice)).await;
         assert_eq!(text, "data: 1\n\ndata: 1\n\n:\n\ndata: [DONE]\n\n");
-        assert_eq!((&record["stream"], &record["bytes_out"]), (&json!("complete"), &json!(text.len())));
+        assert_eq!(record, json!(["complete", null, null]));
     }
 
     #[tokio::test]
@@ -363,12 +384,9 @@ mod tests {
         // The event before it was good, although both came in one piece.
         assert_eq!(before, "data: 1\n\n\n\n");
         let problem: Value = serde_json::from_str(word).unwrap();
-        assert_eq!(
-            (&problem["code"], &problem["detail"]),
-            (&json!("internal"), &json!("this cannot be shown"))
-        );
-        assert_eq!((&record["stream"], &record["code"]), (&json!("stopped"), &json!("internal")));
-        assert_eq!(record["cause"], "of its shape");
+        let said = [&problem["code"], &problem["detail"]];
+        assert_eq!(said, ["internal", "this cannot be shown"]);
+        assert_eq!(record, json!(["stopped", "internal", "of its shape"]));
         assert!(!text.contains("data: 3"), "{text}");
     }
 
@@ -376,6 +394,6 @@ mod tests {
     async fn a_panic_ends_the_body_and_leaves_a_record() {
         let (text, record) = reshaped("data: 1\n\n", Box::new(|_| panic!("a bug"))).await;
         assert!(text.starts_with("\n\nevent: error\n"), "{text}");
-        assert_eq!((&record["stream"], &record["code"]), (&json!("stopped"), &json!("internal")));
+        assert_eq!(record, json!(["stopped", "internal", "panic"]));
     }
 }

@@ -115,7 +115,7 @@ impl SecretsManager {
 }
 
 /// How a service of AWS is asked: with the account's credentials, through `http`.
-pub(super) fn configure(account: Account, http: Http) -> SdkConfig {
+pub fn configure(account: Account, http: Http) -> SdkConfig {
     let Account { region, access_key_id, secret_access_key, session_token, endpoint } = account;
     let credentials = Credentials::new(access_key_id, secret_access_key, session_token, None, "environment");
     let mut config = SdkConfig::builder()
@@ -195,7 +195,7 @@ fn keep(id: &str, text: Option<String>, version: Option<String>) -> Result<Kept,
 /// What went wrong, in words that never hold a value: the service's own where
 /// it says no, ours where its answer cannot be read. The SDK's would quote
 /// that answer, and the secret in it.
-pub(super) fn explain<E: ProvideErrorMetadata, R>(service: &str, error: &SdkError<E, R>) -> String {
+pub fn explain<E: ProvideErrorMetadata, R>(service: &str, error: &SdkError<E, R>) -> String {
     match error {
         SdkError::ServiceError(refusal) => match (refusal.err().code(), refusal.err().message()) {
             (Some(code), Some(message)) => format!("{service} says {code}: {message}"),

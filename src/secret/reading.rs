@@ -119,14 +119,18 @@ impl Place {
     }
 
     /// Takes in what was read, if all of it can be used.
-    fn take(&self, kept: Result<BTreeMap<String, Kept>, Vec<Refusal>>, now: SystemTime) -> Option<Setback> {
+    fn take(
+        &self,
+        kept: Result<BTreeMap<String, Kept>, Vec<Refusal>>,
+        now: SystemTime,
+    ) -> Result<(), Setback> {
         let (fault, version, refusals) = match kept {
             Err(refusals) => (Fault::Unread, None, refusals),
             Ok(kept) => match (wanted::find(&self.wanted, &kept), version_of(&self.id, &kept)) {
                 (Ok(values), version) => {
                     let mut state = self.state();
                     *state = State { values, version, read: now, tried: state.tried, stale: false };
-                    return None;
+                    return Ok(());
                 }
                 (Err(refusals), version) => (Fault::Unfit, version, refusals),
             },
@@ -135,7 +139,7 @@ impl Place {
         (state.tried, state.stale) = (Some(now), true);
         let secret = self.references().next().map(|reference| reference.name().to_owned());
         let why: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        Some(Setback { secret: secret.unwrap_or_default(), fault, version, why: why.join("; ") })
+        Err(Setback { secret: secret.unwrap_or_default(), fault, version, why: why.join("; ") })
     }
 
     /// What a panic may have left behind is whole: each change is one assignment.
@@ -153,13 +157,16 @@ impl Reading {
         Arc::ptr_eq(&self.place, place)
     }
 
-    /// Reads the secret, unless somebody has done so meanwhile; gives up at
-    /// `deadline`. Dropped on its way, it changes nothing.
-    pub async fn run(self, now: SystemTime, deadline: Instant) -> Option<Setback> {
+    /// Reads the secret, unless somebody has done so meanwhile, and says whether it
+    /// did; gives up at `deadline`. Dropped on its way, it changes nothing.
+    ///
+    /// # Errors
+    /// What it read cannot be used.
+    pub async fn run(self, now: SystemTime, deadline: Instant) -> Result<bool, Setback> {
         let Self { source, place, why } = self;
         let _turn = place.turn.lock().await;
         if !place.wants(&why, now) {
-            return None;
+            return Ok(false);
         }
         let kept = timeout_at(deadline, source.read(&[&place.id])).await;
         let kept = kept.unwrap_or_else(|_| {
@@ -168,7 +175,7 @@ impl Reading {
         if let Why::Refused(_) = why {
             place.state().tried = Some(now);
         }
-        place.take(kept, now)
+        place.take(kept, now).map(|()| true)
     }
 }
 

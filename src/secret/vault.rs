@@ -183,9 +183,9 @@ mod tests {
             .refused([("x", None), ("x", None), ("y", None), ("", None)].into_iter(), SystemTime::UNIX_EPOCH);
         assert_eq!(readings.len(), 1);
         let until = Instant::now() + Duration::from_secs(5);
-        let setback = readings.pop().unwrap().run(SystemTime::UNIX_EPOCH, until).await;
+        let read = readings.pop().unwrap().run(SystemTime::UNIX_EPOCH, until).await;
         let value = vault.get(&"x".parse().unwrap()).unwrap().secret;
-        assert_eq!((setback, value.expose()), (None, "new-value"));
+        assert_eq!((read, value.expose()), (Ok(true), "new-value"));
         std::fs::remove_file(path).unwrap();
     }
 

@@ -58,13 +58,15 @@ pub enum Kind {
     UpstreamTimeout,
     /// The credential could not be made ready; nothing was sent.
     SecretUnavailable,
+    /// The trail is strict, and the intent could not be written down; nothing was sent.
+    AuditUnavailable,
     /// Our own fault.
     Internal,
 }
 
 impl Kind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::MalformedPath,
         Self::MalformedEvent,
         Self::QueryNotAllowed,
@@ -87,6 +89,7 @@ impl Kind {
         Self::UpstreamTimeout,
         Self::Internal,
         Self::SecretUnavailable,
+        Self::AuditUnavailable,
     ];
 
     /// Status, code, title.
@@ -132,6 +135,9 @@ impl Kind {
             Self::SecretUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "secret_unavailable", "A credential is not available")
             }
+            Self::AuditUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "audit_unavailable", "The call cannot be recorded")
+            }
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "internal", "Something went wrong here"),
         }
     }
@@ -152,7 +158,13 @@ impl Kind {
 
     /// Whether the same request may fare better a little later.
     fn retryable(self) -> bool {
-        matches!(self, Self::UpstreamUnreachable | Self::UpstreamTimeout | Self::SecretUnavailable)
+        matches!(
+            self,
+            Self::UpstreamUnreachable
+                | Self::UpstreamTimeout
+                | Self::SecretUnavailable
+                | Self::AuditUnavailable
+        )
     }
 }
 

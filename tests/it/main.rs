@@ -49,9 +49,15 @@ mod dialect;
 mod caching;
 mod streaming;
 mod guide;
+mod record;
 mod records;
+mod delivery;
+mod metrics;
+mod meters;
 
 mod house;
 
 #[cfg(feature = "cli")]
 mod check;
+#[cfg(feature = "cli")]
+mod audit;

@@ -6,6 +6,7 @@ use countersign::wire::Problem;
 use countersign::wire::problem::Kind;
 use serde_json::{Value, json};
 
+use crate::record;
 use crate::upstream::say;
 use crate::world::{APP, CANARY, FOREIGN, Setup, World};
 
@@ -82,7 +83,7 @@ async fn a_record_says_who_what_where_and_with_which_secret() {
         record[millis] = Value::Null;
     }
     let expected = json!({
-        "type": "record", "time": "1970-01-01T00:00:00.000Z", "request_id": "request-1", "api_key_id": "key-id",
+        "time": 0, "request_id": "request-1", "api_key_id": "key-id",
         "method": "POST", "route": "POST /a/{id}", "caller": "website", "origin": APP, "source": "192.0.2.1",
         "status": 200, "code": null, "duration_ms": null, "upstream": "api", "upstream_status": 200,
         "upstream_ms": null, "retries": 0, "secrets": [{ "name": "key" }], "bytes_in": 5, "bytes_out": 18,
@@ -129,4 +130,18 @@ async fn the_cause_is_for_the_record_and_not_for_the_caller() {
     let answer = world.get("/a/part").send().await;
     assert_eq!(world.record()["cause"], "206 without a range request");
     assert!(!answer.shows("206 without"));
+}
+
+#[tokio::test]
+async fn each_record_is_bound_to_the_one_before_it() {
+    let world = world().await;
+    for target in ["/a/1", "/nowhere", "/a/leak", "/a/\u{e4}", "/a/packed"] {
+        let mut ask = world.get(target).from(FOREIGN);
+        ask.request.source = "\u{1f600} \"\u{7f}\u{1}\n\\".to_owned();
+        ask.send().await;
+    }
+    let mut lines = world.proxy.trail.lines();
+    lines.retain(|line| line.contains("class_uid"));
+    assert_eq!(lines.len(), 5);
+    record::check_chain(&lines);
 }

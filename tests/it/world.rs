@@ -18,7 +18,6 @@ use countersign::config::build::Blueprint;
 use countersign::config::declared::Secret;
 use countersign::config::{self, Declared};
 use countersign::proxy::Proxy;
-use countersign::proxy::audit::Trail;
 use countersign::proxy::cache::Cache;
 use countersign::proxy::renew::Readings;
 use countersign::proxy::stream::Passages;
@@ -26,12 +25,15 @@ use countersign::secret::Vault;
 use countersign::secret::aws::Account;
 use countersign::secret::role::Role;
 use countersign::secret::vault::Source;
+use countersign::trail::delivery::Delivery;
+use countersign::trail::{Output, Trail};
 use countersign::wire::client::{Client, Reach, Roots};
 use countersign::wire::{Request, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use crate::manager::Manager;
+use crate::record;
 use crate::upstream::{Say, Script, Seen, Upstream, say};
 
 /// A page that may call.
@@ -45,6 +47,9 @@ pub const OURS: &str = "https://gate.example/prod";
 /// The secret that no answer and no record may show. Legal in every place,
 /// and with a character for every encoding to trip over.
 pub const CANARY: &str = "canary/9Zp+7&x='<1>%";
+/// What the function is called.
+pub const SERVICE: &str = "gate";
+
 /// The fields of the secret `pair`.
 pub const USER: &str = "user-canary-1";
 pub const PASSWORD: &str = "pass-canary:2";
@@ -65,6 +70,8 @@ pub struct Setup {
     mend: fn(&mut Declared),
     secrets: String,
     manager: Option<Manager>,
+    delivery: Option<Delivery>,
+    audit: String,
 }
 
 pub struct World {
@@ -97,6 +104,8 @@ impl Setup {
             mend: |_| (),
             secrets: "{ key: test/key, pair: test/pair }".to_owned(),
             manager: None,
+            delivery: None,
+            audit: String::new(),
         }
     }
 
@@ -109,6 +118,18 @@ impl Setup {
     /// The secrets are in Secrets Manager, and not in a file.
     pub fn kept_by(mut self, manager: &Manager) -> Self {
         self.manager = Some(manager.clone());
+        self
+    }
+
+    /// Records go to a log group of their own.
+    pub fn delivered(mut self, delivery: Delivery) -> Self {
+        self.delivery = Some(delivery);
+        self
+    }
+
+    /// What the file says about records.
+    pub fn audit(mut self, text: &str) -> Self {
+        self.audit = format!("audit: {text}\n");
         self
     }
 
@@ -188,11 +209,12 @@ impl Setup {
             "version: 1\n\
              secrets: {}\n\
              upstreams:\n  api: {{ url: '{url}{}', dangerous_plain_http: true, dangerous_private_network: true{more} }}\n\
-             {cors}\
+             {cors}{}\
              callers: {{ website: {{ anonymous: true }}, members: {{ anonymous: true }} }}\n\
              routes:\n{}",
             self.secrets,
             self.base,
+            self.audit,
             routes.concat()
         )
     }
@@ -249,7 +271,8 @@ impl Setup {
         let except = if self.exceptions { plan.private_hosts } else { Default::default() };
         let roots = Roots::new(self.roots.as_deref()).unwrap();
         let client = Client::new(&roots, Reach::Public { except }).unwrap();
-        let trail = Arc::new(Trail::Memory(Mutex::default()));
+        let trail = Trail::new("t".to_owned(), self.delivery, Output::Memory(Mutex::default()));
+        let trail = Arc::new(if plan.metrics { trail.measured(SERVICE.to_owned()) } else { trail });
         let (cors, routes, cache, spent) = (plan.cors, plan.routes, Cache::default(), Arc::default());
         let role = plan.aws_upstream.map(|_| Role::new(account(&upstream), client.clone()));
         let (public_url, streaming) = (None, self.streaming);
@@ -263,6 +286,8 @@ impl Setup {
             role,
             cache,
             trail,
+            strict: plan.strict,
+            configuration: "0".repeat(64),
             public_url,
             streaming,
             spent,
@@ -349,19 +374,23 @@ impl World {
 
     /// All records so far.
     pub fn records(&self) -> Vec<Value> {
-        self.lines("record")
+        let lines = self.lines();
+        lines.iter().filter(|line| line["class_uid"] == 6003).map(record::facts).collect()
     }
 
     /// All alarms so far.
     pub fn alarms(&self) -> Vec<Value> {
-        self.lines("alarm")
+        self.lines().into_iter().filter(|line| line["type"] == "alarm").collect()
     }
 
-    fn lines(&self, kind: &str) -> Vec<Value> {
-        let Trail::Memory(lines) = &*self.proxy.trail else { panic!("records are kept in memory here") };
-        let lines = lines.lock().unwrap();
-        let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["type"] == kind).collect()
+    /// All metrics so far.
+    pub fn metrics(&self) -> Vec<Value> {
+        self.lines().into_iter().filter(|line| !line["_aws"].is_null()).collect()
+    }
+
+    /// All that was left and said.
+    pub fn lines(&self) -> Vec<Value> {
+        self.proxy.trail.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The last record.

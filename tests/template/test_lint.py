@@ -42,8 +42,8 @@ def test_the_serverless_rules_pass():
 def policies():
     key = "arn:aws:kms:eu-west-1:123456789012:key/k"
     hook = "arn:aws:lambda:eu-west-1:123456789012:function:hook"
-    worlds = {"template.yaml": deployed(SecretsKeyArn=key)}
-    worlds |= {path.name: filled(path, Subject="repo:a/b", KmsKeyArn=key, HookArn=hook) for path in INFRA}
+    worlds = {"template.yaml": deployed(SecretsKeyArn=key, AuditLogGroup="audit/countersign-dev")}
+    worlds |= {path.name: filled(path, Subject="repo:a/b", KmsKeyArn=key, HookArn=hook, BucketDays=30) for path in INFRA}
     for file, resources in worlds.items():
         for name, role in of_type(resources, "AWS::IAM::Role").items():
             for policy in role.get("Policies", []):
@@ -59,6 +59,7 @@ ARNS = {
     "<ProxyLog.Arn>": "arn:aws:logs:eu-west-1:123456789012:log-group:g:*",
     "<StackRole.Arn>": "arn:aws:iam::123456789012:role/r",
     "<Boundary>": "arn:aws:iam::123456789012:policy/b",
+    "<Bucket>": "bucket",
     "<Log.Arn>": "arn:aws:logs:eu-west-1:123456789012:log-group:g:*",
 }
 

@@ -234,12 +234,26 @@ def test_every_log_group_ends_and_none_ends_with_the_stack():
 
 
 def test_leaks_are_counted_where_the_records_are():
-    leaks = only(deployed(StageName="prod"), "AWS::Logs::MetricFilter")
+    leaks = of_type(deployed(StageName="prod"), "AWS::Logs::MetricFilter")["Leaks"]
     assert leaks["LogGroupName"] == "<ProxyLog>"
-    # As the record has it: `src/proxy/audit.rs`.
-    assert leaks["FilterPattern"] == '{ $.type = "record" && $.leak IS TRUE }'
+    # As the record has it: docs/record.schema.json.
+    assert leaks["FilterPattern"] == "{ $.class_uid = 6003 && $.unmapped.leak IS TRUE }"
     (metric,) = leaks["MetricTransformations"]
     assert (metric["MetricNamespace"], metric["MetricName"], metric["MetricValue"]) == ("Countersign/prod", "Leaks", "1")
+
+
+def test_lines_that_should_wake_somebody_are_counted():
+    alarms = of_type(deployed(), "AWS::Logs::MetricFilter")["Alarms"]
+    assert alarms["LogGroupName"] == "<ProxyLog>"
+    # As `src/proxy/renew.rs` writes it.
+    assert alarms["FilterPattern"] == '{ $.type = "alarm" }'
+
+
+@pytest.mark.parametrize("group", ["", "audit/countersign-dev"])
+def test_the_function_is_told_of_the_trail_that_it_may_write(group):
+    variables = only(deployed(AuditLogGroup=group), "AWS::Lambda::Function")["Environment"]["Variables"]
+    assert variables["COUNTERSIGN_AUDIT_LOG_GROUP"] == group
+    assert ("TheTrail" in statements(AuditLogGroup=group)) == bool(group)
 
 
 def test_no_log_holds_headers_or_bodies():
@@ -347,10 +361,13 @@ def test_each_stage_has_a_stack_of_its_own():
         assert settings[name]["build"]["parameters"]["build_in_source"] is True
         assert settings[name]["validate"]["parameters"]["lint"] is True
         assert (deploy["resolve_s3"], deploy["capabilities"]) == (True, "CAPABILITY_IAM")
+    # A stage that people rely on keeps its records where nobody deletes them.
+    trail = only(filled(ROOT / "infra" / "observability.yaml", ProxyStack="countersign-prod"), "AWS::Logs::LogGroup")
+    assert f"AuditLogGroup={trail['LogGroupName']}" in settings["prod"]["global"]["parameters"]["parameter_overrides"]
 
 
 def test_the_template_can_be_read_in_one_sitting():
-    assert len(TEMPLATE.read_text().splitlines()) < 260
+    assert len(TEMPLATE.read_text().splitlines()) < 280
 
 
 # ---- what lives longer

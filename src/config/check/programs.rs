@@ -37,9 +37,10 @@ pub(super) fn relations(route: &Route, at: &At<'_>, flaws: &mut Flaws) {
         flaws.note(&response.key("errors"), "there is no `transform` for them to go through", help);
     }
     let (asked, said) = (&route.request, &route.response);
-    let reads = said.transform.is_some() || said.schema.is_some() || said.rewrite_urls;
+    let reads =
+        said.transform.is_some() || said.schema.is_some() || said.rewrite_urls || !said.meter.is_empty();
     if route.dangerous_range && reads {
-        let what = "a part of an answer cannot be reshaped";
+        let what = "a part of an answer cannot be read";
         flaws.note(&at.key("dangerous_range"), what, "remove it, or what reads the answer");
     }
     let as_a_whole = [
@@ -104,6 +105,9 @@ fn each(declared: &Declared, root: &At<'_>, mut see: impl FnMut(&At<'_>, &Progra
             if let Some(text) = text {
                 see(&at, &Program::new(text.as_str(), message));
             }
+        }
+        for (name, text) in &route.response.meter {
+            see(&response.key("meter").key(name), &Program::new(text.as_str(), Message::Answer));
         }
     }
 }

@@ -105,6 +105,7 @@ fn messages(route: &Route, at: &At<'_>, flaws: &mut Flaws) {
     headers::down(&response.key("headers"), &route.response.headers, flaws);
     size(&request.key("max_bytes"), route.request.max_bytes, flaws);
     size(&response.key("max_bytes"), route.response.max_bytes, flaws);
+    meters(&response.key("meter"), route, flaws);
     let types = request.key("content_types");
     for (item, text) in types.sound_items().iter().zip(route.request.content_types.iter().flatten()) {
         if !is_media_range(text) {
@@ -122,6 +123,19 @@ fn size(at: &At<'_>, size: Option<Size>, flaws: &mut Flaws) {
             "write `6MiB` or less",
         );
     }
+}
+
+/// The names of meters become parts of the names of metrics.
+fn meters(at: &At<'_>, route: &Route, flaws: &mut Flaws) {
+    for name in route.response.meter.keys().filter(|name| !is_meter(name)) {
+        let help = "write up to 31 small letters, digits and `_`, a letter first";
+        flaws.note_key(&at.key(name), "this is no name of a meter", help);
+    }
+}
+
+fn is_meter(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(legal) && name.len() <= 31
 }
 
 /// A cache that could never answer, or that could answer wrongly.

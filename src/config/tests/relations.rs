@@ -259,7 +259,7 @@ fn what_reshapes_an_answer_fits_together() {
     );
     check(
         "dangerous_range: true, response: { transform: '{a}' }",
-        &["dangerous_range: a part of an answer cannot be reshaped"],
+        &["dangerous_range: a part of an answer cannot be read"],
     );
     check(
         "request: { transform: ., content_types: [application/json, image/png, application/*] }",
@@ -287,8 +287,38 @@ fn what_reshapes_an_answer_fits_together() {
     );
     check(
         "dangerous_range: true, response: { rewrite_urls: true }",
-        &["dangerous_range: a part of an answer cannot be reshaped"],
+        &["dangerous_range: a part of an answer cannot be read"],
     );
+}
+
+#[test]
+fn a_meter_has_a_name_that_a_metric_can_have_and_a_program() {
+    let route = "  GET /b: { allow: [website], upstream: github, response: { meter:";
+    let check = |meters: &str, expected: &[&str]| {
+        let text = format!("{GOOD}{route} {meters} }} }}\n");
+        let flaws = crate::config::examine(&text, &|_| Err(String::new())).err().unwrap_or_default();
+        let told = flaws.iter().map(|flaw| format!("{}: {}", flaw.at, flaw.what));
+        let wanted: Vec<String> =
+            expected.iter().map(|flaw| format!("routes.GET /b.response.meter{flaw}")).collect();
+        assert_eq!(told.collect::<Vec<_>>(), wanted, "{meters}");
+    };
+    check("{}", &[]);
+    check("{ tokens: .usage.total_tokens, a_1: '$status + ($request.query.n | tonumber)' }", &[]);
+    check(&format!("{{ {}: . }}", "a".repeat(31)), &[]);
+    let long = "a".repeat(32);
+    for name in ["Tokens", "1a", "_a", "a-b", "a.b", "ä", long.as_str()] {
+        check(&format!("{{ '{name}': . }}"), &[&format!(".{name}: this is no name of a meter")]);
+    }
+    check("{ a: '.a |' }", &[".a: the program ends where term is wanted"]);
+    check("{ a: $env }", &[".a: no variable `$env` is known here"]);
+    check("{ a: [1] }", &[".a: a list stands here, where text is wanted"]);
+    let nine: Vec<String> = (0..9).map(|at| format!("a{at}: .")).collect();
+    check(&format!("{{ {} }}", nine[1..].join(", ")), &[]);
+    check(&format!("{{ {} }}", nine.join(", ")), &[": each meter is metrics that cost money"]);
+    let route = "  GET /b: { allow: [website], upstream: github, dangerous_range: true, response:";
+    let found = added(&format!("{route} {{ meter: {{ a: . }} }} }}\n"));
+    assert_eq!(found, ["routes.GET /b.dangerous_range: a part of an answer cannot be read"]);
+    assert_eq!(added("audit: { metrics: false }\n"), [""; 0]);
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub struct Cache {
 
 /// How an answer came about, as the record says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It was kept; the upstream was not asked.

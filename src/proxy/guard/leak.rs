@@ -15,6 +15,7 @@ const MOST: usize = 16;
 
 /// A secret that was cut out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 pub struct Leak {
     /// Our name for it.
     pub name: String,

@@ -13,6 +13,7 @@ mod path;
 mod query;
 mod read;
 mod reply;
+mod shutdown;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use std::time::{Duration, SystemTime};
 
 pub use answer::Answer;
 pub use reply::Whole;
+pub use shutdown::register;
 
 use lambda_runtime::FunctionResponse;
 

@@ -87,6 +87,7 @@ class RuntimeApi:
     def __init__(self, env, cwd):
         self._events, self._answers = queue.Queue(), queue.Queue()
         self.failures = []  # what came to /init/error and /invocation/…/error
+        self._over = threading.Event()
         self.modes = []  # how each answer came: streaming, or None
         self.on_chunk = None  # called with each chunk of a streamed answer instead of keeping it
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -111,7 +112,8 @@ class RuntimeApi:
         try:
             return [self._answers.get(timeout=0.2)]  # one that is empty is an answer too
         except queue.Empty:
-            assert self.process.exit_code is None, f"the function ended with {self.process.exit_code}"
+            assert self.process.exit_code is None, (
+                f"the function ended with {self.process.exit_code}: {self.output[-2000:]!r}")
             return None
 
     @property
@@ -120,6 +122,7 @@ class RuntimeApi:
 
     def stop(self):
         self.process.stop()
+        self._over.set()
         self._events.put(None)
         self._server.shutdown()
         self._server.server_close()
@@ -149,13 +152,20 @@ class RuntimeApi:
             disable_nagle_algorithm = True
 
             def do_GET(self):
-                event = api._next()
+                if "/extension/" in self.path:
+                    api._over.wait()  # no events are sent to those who asked for none
+                event = None if api._over.is_set() else api._next()
                 if event is None:
                     self.close_connection = True
                     return
                 self._reply(200, *event)
 
             def do_POST(self):
+                if self.path.endswith("/extension/register"):
+                    self._body()
+                    told = b'{"functionName":"proxy","functionVersion":"$LATEST","handler":"bootstrap"}'
+                    self._reply(200, told, {"lambda-extension-identifier": str(uuid.uuid4())})
+                    return
                 if self.path.endswith("/response"):
                     api.modes.append(self.headers.get("lambda-runtime-function-response-mode"))
                 try:

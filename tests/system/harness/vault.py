@@ -22,8 +22,24 @@ class Moto:
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
         self._server.start()
         self.port = self._server.get_host_and_port()[1]
-        self.secrets = boto3.client(
-            "secretsmanager", region_name=REGION, endpoint_url=f"http://127.0.0.1:{self.port}", **ACCESS)
+        self.secrets, self.logs = (
+            boto3.client(name, region_name=REGION, endpoint_url=f"http://127.0.0.1:{self.port}", **ACCESS)
+            for name in ("secretsmanager", "logs"))
+
+    def events(self, group):
+        """All that stands in a log group, by stream, in the order in which it came."""
+        streams = self.logs.describe_log_streams(logGroupName=group)["logStreams"]
+        return {stream["logStreamName"]: list(self._events(group, stream["logStreamName"])) for stream in streams}
+
+    def _events(self, group, stream):
+        more = {}
+        while True:
+            page = self.logs.get_log_events(
+                logGroupName=group, logStreamName=stream, startFromHead=True, limit=10_000, **more)
+            if not page["events"]:
+                return
+            yield from page["events"]
+            more = {"nextToken": page["nextForwardToken"]}
 
     def put(self, name, value):
         """Keeps a value (a dict becomes JSON); its version id is returned."""
@@ -46,7 +62,7 @@ class Front:
 
     def __init__(self, moto, deny=(), broken=False, empty=()):
         self._moto, self._deny, self._broken, self._empty = moto, set(deny), broken, set(empty)
-        self.calls = []
+        self.calls, self._refused = [], {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -67,11 +83,18 @@ class Front:
         """Every call from now on is a 500."""
         self._broken = True
 
+    def refuse(self, operation, error, status=400):
+        """Every call of this operation gets this error, until it is None."""
+        self._refused = {operation: (status, error)} if error else {}
+
     def answer(self, operation, body, headers):
         """Status, body and type of the answer to one call."""
         self.calls.append((operation, json.loads(body or "{}")))
         if self._broken:
             return 500, b'{"__type":"InternalServiceError","message":"broken"}'
+        if operation in self._refused:
+            status, error = self._refused[operation]
+            return status, json.dumps({"__type": error, "message": "no"}).encode()
         if operation in self._deny:
             return 400, json.dumps({
                 "__type": "AccessDeniedException",

@@ -15,6 +15,7 @@ from . import events
 from .canary import canary, found
 from .function import Emulator, to_bytes
 from .process import wait_until
+from .record import facts
 from .vault import ACCESS, REGION
 
 PAGE = "https://app.example.com"
@@ -131,11 +132,12 @@ class World:
     """A function that runs, and everything that it talks to."""
 
     def __init__(self, moto_front, folder, *, secrets, ids, upstreams=None, routes=None, places=None,
-                 expect=None, cors=True, config=None, env=None, cwd=None, driver=Emulator):
+                 expect=None, cors=True, config=None, more=None, env=None, cwd=None, driver=Emulator):
         """`secrets` maps our names to values (None: not in Secrets Manager at
         all); `places` overrides where a name is said to be kept; `expect` says
-        what its value must look like. `config` is a whole file instead, of
-        which only the places of the secrets are ours."""
+        what its value must look like; `more` is put into the file as it is.
+        `config` is a whole file instead, of which only the places of the secrets
+        are ours."""
         self.front = moto_front
         self.secrets = secrets
         self.ids = {name: f"{ids}/{name}" for name in secrets}
@@ -144,7 +146,8 @@ class World:
             name: {"id": self.ids[name], "expect": pattern} for name, pattern in (expect or {}).items()}}
         config = {**config, "secrets": places} if config else {
             "version": 1, "secrets": places, "upstreams": upstreams or {},
-            "callers": {"anyone": {"anonymous": True}}, "routes": routes or {}, **(CORS if cors else {})}
+            "callers": {"anyone": {"anonymous": True}}, "routes": routes or {},
+            **(CORS if cors else {}), **(more or {})}
         self.config = folder / "countersign.yaml"
         self.config.write_text(yaml.safe_dump(config, sort_keys=False))
         self.function = driver({**self._environment(), **(env or {})}, cwd or folder)
@@ -214,10 +217,13 @@ class World:
     # --- looking ---
 
     def records(self):
-        """The record lines so far."""
+        """What the records of requests say so far."""
+        return [facts(line) for line in self.lines() if line.get("class_uid") == 6003]
+
+    def lines(self):
+        """All lines of JSON so far."""
         lines = self.function.output.split(b"\n")
-        parsed = [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
-        return [line for line in parsed if "request_id" in line and "duration_ms" in line]
+        return [json.loads(line) for line in lines if line.startswith(b"{") and line.endswith(b"}")]
 
     def _record_number(self, index):
         # The line may be a moment behind the answer on its way through the emulator.
