@@ -6,7 +6,8 @@
 use std::convert::Infallible;
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use countersign::config;
 use countersign::config::env::Env;
@@ -18,6 +19,7 @@ use lambda_runtime::tower::util::MapFutureLayer;
 use lambda_runtime::{Error, FunctionResponse, LambdaEvent, Runtime, service_fn};
 use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, timeout};
 
 #[tokio::main(flavor = "local")]
 async fn main() -> ExitCode {
@@ -36,11 +38,15 @@ async fn run() -> Result<(), String> {
     let proxy: &'static Proxy =
         Box::leak(Box::new(config::start(Env::read(variable)?, &name(), now()).await?));
     // Boxed, both: the runtime moves them through a dozen layers.
-    let service = service_fn(move |event| Box::pin(answer(proxy, event)));
-    let whole = MapFutureLayer::new(move |answering| Box::pin(invocation(proxy, answering)));
+    let due: &'static Due = Box::leak(Box::new(Mutex::new(Instant::now())));
+    let service = service_fn(move |event| Box::pin(answer(proxy, due, event)));
+    let whole = MapFutureLayer::new(move |answering| Box::pin(invocation(proxy, due, answering)));
     let runtime = Runtime::new(service).layer(whole);
-    if proxy.trail.is_delivered() {
-        listen(proxy).await?;
+    if proxy.trail.is_delivered()
+        && let Err(why) = listen(proxy).await
+    {
+        // Its records are delivered all the same; the last one is missing.
+        eprintln!("countersign will not be told when its environment ends: {why}");
     }
     // A task of its own: the runtime wakes its outermost future through the
     // kernel, a spawned one through a queue.
@@ -48,29 +54,41 @@ async fn run() -> Result<(), String> {
     served.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
+/// It is on the same machine.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Ends the trail well where the environment ends: Lambda gives it half a second.
 async fn listen(proxy: &'static Proxy) -> Result<(), String> {
     let mut ending = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
     let client = Client::new(&Roots::new(None)?, Reach::Anywhere)?;
-    match lambda::register(client, &variable("AWS_LAMBDA_RUNTIME_API").unwrap_or_default()).await {
-        Ok(waiting) => drop(tokio::task::spawn_local(waiting)),
-        // Its records are delivered all the same; the last one is missing.
-        Err(why) => eprintln!("countersign will not be told when its environment ends: {why}"),
-    }
+    let api = variable("AWS_LAMBDA_RUNTIME_API").unwrap_or_default();
+    let registered = timeout(PATIENCE, lambda::register(client, &api)).await;
     tokio::task::spawn_local(async move {
         ending.recv().await;
         proxy.close(now()).await;
         std::process::exit(0);
     });
+    let waiting = registered.unwrap_or_else(|_| Err("the Runtime API does not answer".to_owned()))?;
+    tokio::task::spawn_local(waiting);
     Ok(())
 }
 
 /// Lambda starts a fresh environment for the next event.
 const SPENT: &str = "a program of the configuration came to no end; the environment ends, and it with it";
 
+/// When the invocation that is under way must be over.
+type Due = Mutex<Instant>;
+
+/// Of the time that is spared to answer in, for what is left once the answer is out.
+const LAST_WORDS: Duration = Duration::from_millis(150);
+
 /// One invocation, until its answer is out and nothing of it goes on. Where
 /// the way to a caller breaks, that is the end of a body and not of the process.
-async fn invocation(proxy: &Proxy, answering: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+async fn invocation(
+    proxy: &Proxy,
+    due: &Due,
+    answering: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
     let done = tokio::select! {
         done = answering => done,
         () = proxy.passages.left() => Ok(()),
@@ -85,18 +103,21 @@ async fn invocation(proxy: &Proxy, answering: impl Future<Output = Result<(), Er
     };
     // A reading that froze with the environment would find its time over.
     proxy.readings.settle().await;
-    proxy.trail.flush().await;
+    let until = *due.lock().unwrap_or_else(PoisonError::into_inner);
+    proxy.trail.flush(until).await;
     if proxy.is_spent() { Err(SPENT.into()) } else { done }
 }
 
 /// One event, one answer, whatever the event is.
 async fn answer(
     proxy: &Proxy,
+    due: &Due,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<FunctionResponse<Whole, Body>, Infallible> {
     let LambdaEvent { payload, context } = event;
     let now = now();
     let patience = lambda::patience(context.deadline(), now, proxy.streaming);
+    *due.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + patience + LAST_WORDS;
     let (response, form) = match lambda::request(payload.get(), &context.request_id) {
         Ok((request, form)) => {
             drop(payload);

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -64,6 +65,7 @@ pub async fn start(env: Env, name: &str, now: SystemTime) -> Result<Proxy, Strin
         configuration,
         public_url: env.public_url,
         streaming: env.streaming,
+        busy: AtomicBool::default(),
         spent: Arc::default(),
         passages: Passages::default(),
     })

@@ -71,7 +71,7 @@ impl<'r> Record<'r> {
         let origin = request.headers.get(header::ORIGIN);
         Self {
             api_key_id: request.api_key_id.clone(),
-            method: request.method.to_string(),
+            method: shorten(request.method.as_str()),
             origin: origin.map(|value| shorten(&String::from_utf8_lossy(value.as_bytes()))),
             source: request.source.clone(),
             bytes_in: request.body.len(),
@@ -83,7 +83,7 @@ impl<'r> Record<'r> {
     pub fn of_nothing(id: &str, now: SystemTime) -> Self {
         Self {
             time: now,
-            request_id: id.to_owned(),
+            request_id: shorten(id),
             api_key_id: None,
             method: String::new(),
             route: None,
@@ -245,7 +245,7 @@ impl<'r> Record<'r> {
     }
 }
 
-/// A browser's origin is short; what is not was made up to fill our logs.
+/// Origins, methods and ids are short; what is not was made up to fill our logs.
 fn shorten(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(256).collect()
 }

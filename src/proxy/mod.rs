@@ -45,7 +45,7 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::credential::Means;
 use crate::secret::Vault;
@@ -102,6 +102,8 @@ pub struct Proxy {
     /// Our base URL as callers see it, where the file's owner says so: over
     /// what the gateway tells.
     pub public_url: Option<String>,
+    /// Whether a request is being answered.
+    pub busy: AtomicBool,
     /// Whether something still runs that only the end of the process ends.
     pub spent: Arc<AtomicBool>,
     /// The bodies that are on their way.
@@ -151,6 +153,7 @@ impl Proxy {
     /// leaves a record.
     pub async fn handle(&self, request: Request, now: SystemTime, patience: Duration) -> Response {
         let started = Instant::now();
+        self.busy.store(true, Ordering::Relaxed);
         let mut record = Record::open(&request, now);
         let asking = self.cors.judge(&request);
         let deadline = started + patience;
@@ -163,6 +166,7 @@ impl Proxy {
         });
         self.cors.decorate(&asking, record.found(), &mut response);
         let response = record.close(response, started.elapsed());
+        self.busy.store(false, Ordering::Relaxed);
         let Some(passage) = passage else {
             record.leave(&self.trail);
             return response;
@@ -173,9 +177,17 @@ impl Proxy {
     }
 
     /// The environment ends: the last record, and the delivery of what is left.
+    ///
+    /// Lambda gives it half a second. A request that is under way may end meanwhile.
     pub async fn close(&self, now: SystemTime) {
+        let started = Instant::now();
+        self.passages.end().await;
+        while self.busy.load(Ordering::Relaxed) && started.elapsed() < GRACE {
+            sleep(GRACE / 20).await;
+        }
         let configuration = &self.configuration;
-        self.trail.close(&Lifecycle { phase: Phase::Stop, configuration, now }).await;
+        let last = Lifecycle { phase: Phase::Stop, configuration, now };
+        self.trail.close(&last, started + 2 * GRACE).await;
     }
 
     /// Whether the process must end once the last answer is out: work
@@ -230,7 +242,7 @@ impl Proxy {
     ) -> Result<Fetched, Problem> {
         let (route, about) = (valid.found.route, valid.about());
         let ready = valid.transform().await?;
-        self.intend(&route.upstream.name, record).await?;
+        self.intend(&route.upstream.name, call.deadline, record).await?;
         let limits = self.limits(route, call.deadline, Instant::now());
         let outbound = self.armed(&ready, &call, limits.deadline).await?;
         let links = Links::new(&self.routes, route, &outbound, call.ours.take());
@@ -252,13 +264,18 @@ impl Proxy {
     }
 
     /// Where the trail is strict, writes down that a credential is about to be used.
-    async fn intend<'p>(&self, upstream: &'p str, record: &mut Record<'p>) -> Result<(), Problem> {
+    async fn intend<'p>(
+        &self,
+        upstream: &'p str,
+        until: Instant,
+        record: &mut Record<'p>,
+    ) -> Result<(), Problem> {
         if !self.strict {
             return Ok(());
         }
         record.intend(upstream);
         self.trail.leave(record);
-        if self.trail.flush().await { Ok(()) } else { Err(unwritten()) }
+        if self.trail.flush(until).await { Ok(()) } else { Err(unwritten()) }
     }
 
     /// What a call may be armed with, until `deadline`.
@@ -311,6 +328,9 @@ impl Proxy {
         Limits { deadline: started + timeout, timeout, max_bytes: route.of_answer.max_bytes, pace }
     }
 }
+
+/// Of the half second in which an environment ends: for what is still under way.
+const GRACE: Duration = Duration::from_millis(200);
 
 fn unwritten() -> Problem {
     Problem::new(Kind::AuditUnavailable, "this call cannot be recorded now, and so was not sent")

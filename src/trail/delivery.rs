@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::logs::Logs;
 use super::ocsf::millis;
@@ -20,6 +20,11 @@ use super::queue::{Queue, Waiting};
 /// further one.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long the next request of this environment may have to wait for a delivery.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const TOO_LATE: &str = "there was no time left to deliver them";
 
 /// The way of records to a log stream.
 pub struct Delivery {
@@ -59,10 +64,14 @@ impl Delivery {
         self.queue().push(line, millis(ended));
     }
 
-    /// Delivers all that is there, and waits for no pause: there is no later.
-    pub async fn finish(&self) -> Outcome {
-        *self.turn.lock().await = None;
-        self.flush().await
+    /// Delivers all that is there by `until`, and waits for no pause: there is no later.
+    /// Whoever is out with a batch just now has it still in the queue.
+    pub async fn finish(&self, until: Instant) -> Outcome {
+        match timeout_at(until, self.turn.lock()).await {
+            Ok(mut pause) => *pause = None,
+            Err(_) => return self.tell(TOO_LATE.to_owned()),
+        }
+        self.flush(until).await
     }
 
     /// When the last record ended: what time it is here.
@@ -70,46 +79,48 @@ impl Delivery {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.queue().last())
     }
 
-    /// Delivers all that is there.
-    pub async fn flush(&self) -> Outcome {
-        let mut pause = self.turn.lock().await;
+    /// Delivers all that is there, by `until`; what is not delivered then is told of.
+    pub async fn flush(&self, until: Instant) -> Outcome {
+        let Ok(mut pause) = timeout_at(until, self.turn.lock()).await else {
+            return self.tell(TOO_LATE.to_owned());
+        };
         let mut outcome = Outcome::default();
         loop {
-            let (told, batch) = {
-                let mut queue = self.queue();
-                (queue.told(), queue.take())
-            };
+            let batch = self.queue().batch();
             if batch.is_empty() {
                 return outcome;
             }
             let sent = match *pause {
                 Some((_, until)) if Instant::now() < until => Err("it failed a moment ago".to_owned()),
-                _ => self.logs.put(&batch).await,
+                _ => self.put(&batch, until).await,
             };
             match sent {
                 Ok(refused) => {
                     *pause = None;
+                    self.queue().done(batch.len());
                     if !refused.is_empty() {
                         outcome.told.extend(refused.iter().map(|waiting| undelivered(&waiting.line)));
-                        outcome.why = Some("CloudWatch Logs finds them too old or too new".to_owned());
+                        outcome.why = Some("CloudWatch Logs does not take them".to_owned());
                     }
                 }
                 Err(why) => {
                     *pause = Some(longer(*pause));
-                    outcome.told.extend(self.keep(batch, told));
-                    outcome.why = Some(why);
-                    return outcome;
+                    outcome.told.extend(self.tell(why.clone()).told);
+                    return Outcome { why: Some(why), ..outcome };
                 }
             }
         }
     }
 
-    /// Keeps what was not delivered, and gives what nobody was told of yet.
-    fn keep(&self, batch: Vec<Waiting>, told: usize) -> Vec<String> {
-        let mut queue = self.queue();
-        let told = told.min(batch.len());
-        queue.put_back(batch, told);
-        queue.tell().iter().map(|line| undelivered(line)).collect()
+    async fn put<'b>(&self, batch: &'b [Waiting], until: Instant) -> Result<Vec<&'b Waiting>, String> {
+        let until = until.min(Instant::now() + PATIENCE);
+        timeout_at(until, self.logs.put(batch)).await.unwrap_or_else(|_| Err(TOO_LATE.to_owned()))
+    }
+
+    /// What nobody was told of yet. All of it is kept.
+    fn tell(&self, why: String) -> Outcome {
+        let told = self.queue().tell().iter().map(|line| undelivered(line)).collect();
+        Outcome { told, why: Some(why) }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -17,8 +17,8 @@ use crate::wire::client::Client as Http;
 const SERVICE: &str = "CloudWatch Logs";
 
 /// Nobody waits for it but the next request of this environment.
-const PATIENCE: Duration = Duration::from_secs(4);
-const ATTEMPT: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_secs(2);
+const ATTEMPT: Duration = Duration::from_secs(1);
 const BACKOFF: Duration = Duration::from_millis(100);
 const ATTEMPTS: u32 = 4;
 
@@ -58,6 +58,10 @@ impl Logs {
                 Ok(output) => return Ok(refused(batch, output.rejected_log_events_info())),
                 Err(error) if again && error.code() == Some("ResourceNotFoundException") => {
                     self.exists.store(false, Ordering::Relaxed);
+                }
+                // It would never be taken, and all behind it would wait.
+                Err(error) if error.code() == Some("InvalidParameterException") => {
+                    return Ok(batch.iter().collect());
                 }
                 // A try before this one, whose answer was lost, has brought them.
                 Err(error) if error.code() == Some("DataAlreadyAcceptedException") => return Ok(Vec::new()),

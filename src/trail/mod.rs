@@ -19,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use chain::{Chain, Place};
 use delivery::{Delivery, Outcome};
@@ -90,17 +91,18 @@ impl Trail {
         self.delivery.is_some()
     }
 
-    /// Delivers what was left since the last time, and says whether all of it is where it belongs.
-    pub async fn flush(&self) -> bool {
+    /// Delivers what was left since the last time, and says whether all of it is where it
+    /// belongs. What is not there by `until` stands on standard output then.
+    pub async fn flush(&self, until: Instant) -> bool {
         let Some(delivery) = &self.delivery else { return true };
-        self.tell(delivery, &delivery.flush().await)
+        self.tell(delivery, &delivery.flush(until).await)
     }
 
     /// Leaves the last record, and delivers what is left before the process ends.
-    pub async fn close(&self, event: &impl Event) {
+    pub async fn close(&self, event: &impl Event, until: Instant) {
         self.leave(event);
         if let Some(delivery) = &self.delivery {
-            self.tell(delivery, &delivery.finish().await);
+            self.tell(delivery, &delivery.finish(until).await);
         }
     }
 

@@ -50,8 +50,9 @@ impl Queue {
         self.waiting.push_back(waiting);
     }
 
-    /// Takes the oldest, as many as one call takes; nothing where there are none.
-    pub fn take(&mut self) -> Vec<Waiting> {
+    /// The oldest, as many as one call takes; nothing where there are none. They stay
+    /// until they are [`done`](Self::done): whoever is out with them may be broken off.
+    pub fn batch(&self) -> Vec<Waiting> {
         let first = self.waiting.front().map_or(0, |first| first.time);
         let mut bytes = 0;
         let fits = |next: &&Waiting| {
@@ -60,29 +61,19 @@ impl Queue {
         };
         let count = self.waiting.iter().take(BATCH_EVENTS).take_while(fits).count();
         // One that is too long by itself is refused by CloudWatch, and then said here.
-        let batch: Vec<_> = self.waiting.drain(..count.max(1).min(self.waiting.len())).collect();
-        self.bytes -= batch.iter().map(Waiting::bytes).sum::<usize>();
-        self.told = self.told.saturating_sub(batch.len());
-        batch
+        self.waiting.iter().take(count.max(1)).cloned().collect()
     }
 
-    /// Puts back a batch that could not be delivered. All of it is told of.
-    pub fn put_back(&mut self, batch: Vec<Waiting>, told: usize) {
-        self.bytes += batch.iter().map(Waiting::bytes).sum::<usize>();
-        self.told += told;
-        for waiting in batch.into_iter().rev() {
-            self.waiting.push_front(waiting);
-        }
+    /// So many of the oldest are where they belong.
+    pub fn done(&mut self, count: usize) {
+        let gone: usize = self.waiting.drain(..count.min(self.waiting.len())).map(|one| one.bytes()).sum();
+        self.bytes -= gone;
+        self.told = self.told.saturating_sub(count);
     }
 
     /// When the last one ended: milliseconds since 1970.
     pub fn last(&self) -> u64 {
         self.last
-    }
-
-    /// How many of the oldest were told of.
-    pub fn told(&self) -> usize {
-        self.told
     }
 
     /// Gives those that nobody was told of yet, and counts them as told. The oldest of
@@ -116,10 +107,11 @@ mod tests {
             let mut queue = filled(lines);
             let mut sizes = Vec::new();
             loop {
-                let batch = queue.take();
+                let batch = queue.batch();
                 if batch.is_empty() {
                     break;
                 }
+                queue.done(batch.len());
                 sizes.push(batch.len());
             }
             assert_eq!(sizes, expected);
@@ -136,7 +128,7 @@ mod tests {
 
     #[test]
     fn times_never_go_back() {
-        let times: Vec<u64> = filled([(1, 5), (1, 3), (1, 7)]).take().iter().map(|it| it.time).collect();
+        let times: Vec<u64> = filled([(1, 5), (1, 3), (1, 7)]).batch().iter().map(|it| it.time).collect();
         assert_eq!(times, [5, 5, 7]);
     }
 
@@ -145,16 +137,15 @@ mod tests {
         let mut queue = Queue::default();
         let line = |n: usize| format!("{n}");
         (0..3).for_each(|n| queue.push(line(n), 0));
-        let (told, batch) = (queue.told(), queue.take());
-        queue.put_back(batch, told);
+        assert_eq!(queue.batch().len(), 3);
         assert_eq!(queue.tell(), ["0", "1", "2"]);
         queue.push(line(3), 0);
-        let (told, batch) = (queue.told(), queue.take());
-        queue.put_back(batch, told);
         assert_eq!(queue.tell(), ["3"]);
-        let lines: Vec<String> = queue.take().into_iter().map(|waiting| waiting.line).collect();
+        let lines: Vec<String> = queue.batch().into_iter().map(|waiting| waiting.line).collect();
         assert_eq!(lines, ["0", "1", "2", "3"]);
-        assert_eq!(queue.told(), 0);
+        queue.done(4);
+        queue.push(line(4), 0);
+        assert_eq!(queue.tell(), ["4"]);
         assert!(queue.tell().is_empty());
     }
 

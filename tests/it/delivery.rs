@@ -151,7 +151,7 @@ async fn records_are_delivered_once_the_answer_is_out() {
     for round in 0..3 {
         ask(&world, 2).await;
         assert_eq!(group.shelf().lines.len(), 2 * round, "nobody waits for it");
-        assert!(world.proxy.trail.flush().await);
+        assert!(world.proxy.trail.flush(soon()).await);
         assert_eq!(group.shelf().lines.len(), 2 * round + 2);
     }
     let shelf = group.shelf();
@@ -168,10 +168,10 @@ async fn what_passes_quickly_is_not_noticed() {
         let group = Group::start().await;
         let world = group.world().await;
         ask(&world, 2).await;
-        assert!(world.proxy.trail.flush().await);
+        assert!(world.proxy.trail.flush(soon()).await);
         group.next(deeds);
         ask(&world, 2).await;
-        assert!(world.proxy.trail.flush().await);
+        assert!(world.proxy.trail.flush(soon()).await);
         assert_eq!(told(&world), Vec::<String>::new());
         record::check_chain(&group.shelf().lines);
         assert_eq!(group.shelf().lines.len(), 4);
@@ -187,20 +187,20 @@ async fn what_cannot_be_delivered_is_told_at_once_and_delivered_later() {
     let group = Group::start().await;
     let world = group.world().await;
     ask(&world, 1).await;
-    assert!(world.proxy.trail.flush().await);
+    assert!(world.proxy.trail.flush(soon()).await);
     group.next(&[Deed::Fail(400, "AccessDeniedException")]);
     ask(&world, 2).await;
-    assert!(!world.proxy.trail.flush().await);
+    assert!(!world.proxy.trail.flush(soon()).await);
     assert_eq!((told(&world).len(), group.shelf().lines.len()), (2, 1));
     // It is not asked again for a while, and nobody is told twice.
     ask(&world, 1).await;
-    assert!(!world.proxy.trail.flush().await);
+    assert!(!world.proxy.trail.flush(soon()).await);
     assert_eq!((told(&world).len(), group.shelf().calls.len()), (3, 3));
     tokio::time::pause();
     tokio::time::advance(Duration::from_millis(1001)).await;
     tokio::time::resume();
     ask(&world, 1).await;
-    assert!(world.proxy.trail.flush().await);
+    assert!(world.proxy.trail.flush(soon()).await);
     let shelf = group.shelf();
     record::check_chain(&shelf.lines);
     assert_eq!(shelf.lines.len(), 5);
@@ -213,7 +213,7 @@ async fn what_cloudwatch_does_not_take_is_told() {
     let world = group.world().await;
     group.next(&[Deed::TooOld(2)]);
     ask(&world, 3).await;
-    world.proxy.trail.flush().await;
+    world.proxy.trail.flush(soon()).await;
     assert_eq!((told(&world).len(), group.shelf().lines.len()), (2, 1));
     let all = [told(&world), group.shelf().lines.clone()].concat();
     record::check_chain(&all);
@@ -227,7 +227,7 @@ async fn an_answer_that_is_lost_loses_no_record() {
     let world = group.world().await;
     group.next(&[Deed::Lose]);
     ask(&world, 2).await;
-    assert!(world.proxy.trail.flush().await);
+    assert!(world.proxy.trail.flush(soon()).await);
     let lines = group.shelf().lines.clone();
     assert_eq!(lines[..2], lines[2..]);
     record::check_chain(&lines[..2]);
@@ -261,6 +261,10 @@ async fn where_it_is_strict_the_intent_is_written_before_anything_is_sent() {
     assert_eq!(refused.verdict(), "503 audit_unavailable");
     assert!(!refused.text().contains("audit log") && !refused.text().contains(CANARY));
     assert_eq!(written.lock().unwrap().len(), 1, "nothing was sent");
-    assert!(!world.proxy.trail.flush().await);
+    assert!(!world.proxy.trail.flush(soon()).await);
     assert_eq!(told(&world).len(), 4, "the first answer, the 404, the intent and its refusal");
+}
+
+fn soon() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(5)
 }

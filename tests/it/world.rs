@@ -290,6 +290,7 @@ impl Setup {
             configuration: "0".repeat(64),
             public_url,
             streaming,
+            busy: Default::default(),
             spent,
             passages,
         };

@@ -9,6 +9,7 @@ import pytest
 
 from harness import events, record
 from harness.function import Emulator, RuntimeApi
+from harness.process import wait_until
 from harness.upstream import ok
 from harness.world import route
 
@@ -21,10 +22,10 @@ _groups = (f"/countersign/audit/{number}" for number in itertools.count())
 
 @pytest.fixture
 def audited(start, serve, moto):
-    def begin(driver=RuntimeApi, **config):
+    def begin(driver=RuntimeApi, script=None, **config):
         group = next(_groups)
         moto.logs.create_log_group(logGroupName=group)
-        server = serve(ok(b"{}"))
+        server = serve(script or ok(b"{}"))
         audit = {"audit": config.pop("audit")} if "audit" in config else {}
         world = start(to=server, more=audit, routes={"GET /x": route("/x")}, driver=driver,
                       env={"COUNTERSIGN_AUDIT_LOG_GROUP": group}, **config)
@@ -125,3 +126,17 @@ def test_where_it_is_strict_and_cannot_be_recorded_nothing_is_sent(audited, serv
     answer = world.get("/x")
     assert (answer.status, answer.code) == (503, "audit_unavailable")
     assert len(world.upstream.seen) == 1
+
+
+def test_a_request_that_is_under_way_when_the_environment_ends_is_in_the_chain(audited, moto):
+    def slowly(seen, connection):
+        time.sleep(0.1)
+        return ok(b"{}")(seen, connection)
+    world = audited(script=slowly)
+    ask(world, 1)
+    world.function.send(EVENT)
+    wait_until(lambda: len(world.upstream.seen) == 2, "the second call")
+    world.function.process.stop()
+    lines = delivered(moto, world)
+    check_chain(lines)
+    assert [json.loads(line)["class_uid"] for line in lines] == [6002, 6003, 6003, 6002]
