@@ -22,9 +22,9 @@ deploy: ## check, build and deploy one stage: make deploy ENV=prod (default: dev
 
 # SAM calls this for the function named ProxyFunction (BuildMethod: makefile).
 # The configuration and the schemas that it names travel beside the binary: one
-# deployment is one version of all.
+# deployment is one version of all. FEATURES=otlp: docs/guides/traces.md
 build-ProxyFunction:
-	cargo lambda build --release --bin proxy $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
+	cargo lambda build --release --bin proxy $(if $(FEATURES),--features $(FEATURES)) $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
 	cp $${CARGO_TARGET_DIR:-target}/lambda/proxy/bootstrap $(ARTIFACTS_DIR)/
 	cp countersign.yaml $(ARTIFACTS_DIR)/
 	if [ -d schemas ]; then cp -R schemas $(ARTIFACTS_DIR)/; fi

@@ -39,6 +39,10 @@ MINUTE = 60
 # A step that takes longer hangs. The release build from nothing is the longest one.
 PATIENCE = 40 * MINUTE
 
+# What a failure looks like in the words of cargo, pytest and node, to be said again at the end.
+TELLING = re.compile(r"FAILED|^E  |^error|panicked at|^\s*✖|AssertionError")
+TOLD = 40
+
 
 class Failed(Exception):
     """A step that cannot go on; says why."""
@@ -285,6 +289,9 @@ def changed(file, remember=False):
 
 # --- processes ---
 
+# What commands that failed said of it.
+failures = []
+
 
 class Child:
     """A command in a process group of its own, its output shown as it comes, and kept."""
@@ -351,6 +358,8 @@ def run(command, variables=None, cwd=ROOT):
     except BaseException:
         child.stop()
         raise
+    if code:
+        failures.extend([line.rstrip() for line in child.lines if TELLING.search(line)][-TOLD:])
     return Done(code, "".join(child.lines))
 
 
@@ -441,6 +450,8 @@ def main():
         code = 130
     finally:
         sweep()
+    if total.failed and failures:
+        print("\n=== what failed, once more ===", *failures, "", sep="\n")
     print(f"{total.passed} passed, {total.failed} failed", flush=True)
     return code or (1 if total.failed else 0)
 

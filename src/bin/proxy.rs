@@ -118,7 +118,8 @@ async fn answer(
     let now = now();
     let patience = lambda::patience(context.deadline(), now, proxy.streaming);
     *due.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + patience + LAST_WORDS;
-    let (response, form) = match lambda::request(payload.get(), &context.request_id) {
+    let read = lambda::request(payload.get(), &context.request_id, context.xray_trace_id.as_deref());
+    let (response, form) = match read {
         Ok((request, form)) => {
             drop(payload);
             (proxy.handle(request, now, patience).await, form)

@@ -19,6 +19,9 @@ pub struct Env {
     pub environment: Option<String>,
     /// `AWS_LAMBDA_FUNCTION_NAME`: whose metrics these are.
     pub function: Option<String>,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` or the same for traces, for a binary with the feature
+    /// `otlp`: the name under which spans go there, `OTEL_SERVICE_NAME` or that of the function.
+    pub spans: Option<String>,
     /// `COUNTERSIGN_STREAMING`: whether to answer in Lambda's streaming mode.
     pub streaming: bool,
     /// Where the secrets are.
@@ -56,12 +59,20 @@ impl Env {
             public_url: var("COUNTERSIGN_PUBLIC_URL").map(|text| public_url(&text)).transpose()?,
             environment: var("AWS_LAMBDA_LOG_STREAM_NAME"),
             function: var("AWS_LAMBDA_FUNCTION_NAME"),
+            spans: spans(&var),
             streaming: streaming(var("COUNTERSIGN_STREAMING").as_deref())?,
             secrets: secrets(&var)?,
             audit: audit(&var)?,
             role: account(&var, "AWS_ENDPOINT_URL_STS"),
         })
     }
+}
+
+/// Under which name spans are sent, where a collector for them is named.
+fn spans(var: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    var("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| var("OTEL_EXPORTER_OTLP_ENDPOINT"))?;
+    let name = var("OTEL_SERVICE_NAME").or_else(|| var("AWS_LAMBDA_FUNCTION_NAME"));
+    Some(name.unwrap_or_else(|| "countersign".to_owned()))
 }
 
 /// The gateway in front must be told the same: a guess would break every call.

@@ -23,6 +23,8 @@ use crate::trail::delivery::Delivery;
 use crate::trail::logs::Logs;
 use crate::trail::metrics::{ALONE, Metrics};
 use crate::trail::ocsf::{Lifecycle, Phase};
+#[cfg(feature = "otlp")]
+use crate::trail::otlp::Spans;
 use crate::trail::{Output, Trail};
 use crate::wire::client::{Client, Reach, Roots};
 
@@ -49,6 +51,10 @@ pub async fn start(env: Env, name: &str, now: SystemTime) -> Result<Proxy, Strin
     let mut trail = trail(env.environment, name, env.audit, &roots)?;
     if plan.metrics {
         trail = trail.measured(env.function.unwrap_or_else(|| "countersign".to_owned()));
+    }
+    #[cfg(feature = "otlp")]
+    if let Some(service) = env.spans {
+        trail = trail.traced(Spans::new(Client::new(&roots, Reach::Anywhere)?, service)?);
     }
     trail.leave(&Lifecycle { phase: Phase::Start, configuration: &configuration, now });
     trail.measure(|| cold_start(now, (planned, read, started.elapsed())));

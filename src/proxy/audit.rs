@@ -5,6 +5,9 @@
 //! be kept for years and read by many.
 
 mod metrics;
+#[cfg(feature = "otlp")]
+mod spans;
+mod steps;
 pub mod words;
 
 use std::borrow::Cow;
@@ -12,6 +15,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use http::{Method, header};
+
+pub use steps::Stage;
+use steps::Steps;
 
 use super::Route;
 use super::authorize::Grant;
@@ -22,7 +28,7 @@ use super::stream::End;
 use crate::credential::Used;
 use crate::trail::Trail;
 use crate::wire::problem::Kind;
-use crate::wire::{Body, Problem, Request, Response};
+use crate::wire::{Body, Problem, Request, Response, Trace};
 
 /// So many leaks are named; a record stays short.
 const MOST_LEAKS: usize = 16;
@@ -42,6 +48,9 @@ pub struct Record<'r> {
     cache: Option<Outcome>,
     origin: Option<String>,
     source: String,
+    /// Its place in a trace; none where it was no request.
+    trace: Option<Trace>,
+    steps: Steps,
     status: u16,
     code: Option<&'static str>,
     cause: Option<String>,
@@ -74,6 +83,7 @@ impl<'r> Record<'r> {
             method: shorten(request.method.as_str()),
             origin: origin.map(|value| shorten(&String::from_utf8_lossy(value.as_bytes()))),
             source: request.source.clone(),
+            trace: Some(request.trace),
             bytes_in: request.body.len(),
             ..Self::of_nothing(&request.id, now)
         }
@@ -93,6 +103,8 @@ impl<'r> Record<'r> {
             cache: None,
             origin: None,
             source: String::new(),
+            trace: None,
+            steps: Steps::default(),
             status: 0,
             code: None,
             cause: None,
@@ -111,6 +123,11 @@ impl<'r> Record<'r> {
             leaked: Leaks::new(),
             meters: BTreeMap::new(),
         }
+    }
+
+    /// Notes that a stage begins.
+    pub fn enter(&mut self, stage: Stage) {
+        self.steps.enter(stage);
     }
 
     /// Notes which route it found.
@@ -230,6 +247,8 @@ impl<'r> Record<'r> {
     pub fn leave(&self, trail: &Trail) {
         trail.leave(self);
         trail.measure(|| self.metrics());
+        #[cfg(feature = "otlp")]
+        trail.trace(|| self.spans());
     }
 
     /// The same record, for a body that outlives the request's own stages.

@@ -24,6 +24,7 @@ use crate::credential::{Armed, Carried, Credential, Draft, Means};
 use crate::wire::Problem;
 use crate::wire::client::Client;
 use crate::wire::problem::Kind;
+use crate::wire::trace::TRACEPARENT;
 
 /// All but the unreserved characters (RFC 3986 §2.3) is encoded in a query,
 /// so that every decoder, form or URI, reads the same pairs in the same order.
@@ -77,6 +78,9 @@ impl Ready<'_, '_> {
         let accepts = Accepts::of(&request.headers);
         let mut headers = route.request_headers.up(&request.headers, route.range);
         let range = headers.keys().any(is_range);
+        if route.request_headers.names(&TRACEPARENT) {
+            request.trace.pass_on(&mut headers);
+        }
         if armed.fills_body() && request.body.is_empty() {
             name_body(route, &mut headers)?;
         }

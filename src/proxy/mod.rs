@@ -56,7 +56,7 @@ use crate::wire::client::Client;
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request, Response, lambda};
 
-use audit::Record;
+use audit::{Record, Stage};
 use authorize::Policy;
 use cache::{Cache, Call, Fetched};
 use cors::{Asking, Cors};
@@ -213,6 +213,7 @@ impl Proxy {
         (now, started, deadline): (SystemTime, Instant, Instant),
         record: &mut Record<'p>,
     ) -> Result<(Response, Option<Passage>), Problem> {
+        record.enter(Stage::Authorize);
         let raw = request.path.clone();
         let path = Path::parse(&raw)?;
         self.routes.check_slashes(&path)?;
@@ -229,6 +230,7 @@ impl Proxy {
         let grant = found.authorize(&caller, &request, now).await?;
         record.caller(&grant);
         let call = Call { class: grant.class(), ours, now, started, deadline };
+        record.enter(Stage::Validate);
         let valid = grant.validate(request).await?;
         self.answer(valid, call, record).await
     }
@@ -243,10 +245,13 @@ impl Proxy {
         let (route, about) = (valid.found.route, valid.about());
         let ready = valid.transform().await?;
         self.intend(&route.upstream.name, call.deadline, record).await?;
+        record.enter(Stage::Inject);
         let limits = self.limits(route, call.deadline, Instant::now());
         let outbound = self.armed(&ready, &call, limits.deadline).await?;
         let links = Links::new(&self.routes, route, &outbound, call.ours.take());
+        record.enter(Stage::Forward);
         let reply = self.forward(&ready, outbound, (&call, limits), record).await?;
+        record.enter(Stage::Answer);
         let said = route.cache.map(|_| reply.said());
         let (mut clean, leaks) = reply.release(&route.response_headers, route.opened())?;
         record.leaks(leaks);
@@ -372,6 +377,7 @@ impl Route {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::wire::Trace;
     use bytes::Bytes;
 
     /// A bare request, as a door would hand it in.
@@ -386,6 +392,7 @@ pub(crate) mod tests {
             source: "192.0.2.1".to_owned(),
             api_key_id: None,
             public_url: None,
+            trace: Trace::of(&HeaderMap::new(), None, "r-1"),
             fault: None,
         }
     }

@@ -45,7 +45,7 @@ struct Undelivered<'r> {
 }
 
 /// What became of the records so far.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub struct Outcome {
     /// The lines for standard output, in order.
     pub told: Vec<String>,

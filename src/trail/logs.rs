@@ -16,9 +16,6 @@ use crate::wire::client::Client as Http;
 
 const SERVICE: &str = "CloudWatch Logs";
 
-/// Nobody waits for it but the next request of this environment.
-const PATIENCE: Duration = Duration::from_secs(2);
-const ATTEMPT: Duration = Duration::from_secs(1);
 const BACKOFF: Duration = Duration::from_millis(100);
 const ATTEMPTS: u32 = 4;
 
@@ -31,16 +28,12 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// A stream that is made when there is something to say.
+    /// A stream that is made when there is something to say. How long that may take is said by
+    /// whoever calls: to give up on one attempt for another would bring records twice.
     pub fn new(account: Account, http: Http, group: String, stream: String) -> Self {
         let config = Builder::from(&configure(account, http))
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .operation_timeout(PATIENCE)
-                    .operation_attempt_timeout(ATTEMPT)
-                    .build(),
-            );
+            .timeout_config(TimeoutConfig::disabled());
         Self { client: Client::from_conf(config.build()), group, stream, exists: AtomicBool::new(false) }
     }
 

@@ -1,8 +1,8 @@
 //! The trail: where records go, in order, each bound to the one before it.
 //!
 //! Nothing here knows what a record is about. An [`Event`] is worded with its
-//! place in the chain, and written down: on standard output, or beside it in a
-//! log group of its own. What cannot be delivered is said on standard output,
+//! place in the chain, and written down: on standard output, or in a log group of
+//! its own. What cannot be delivered is said on standard output,
 //! so no record is lost without a word.
 
 pub mod chain;
@@ -12,6 +12,8 @@ pub mod group;
 pub mod logs;
 pub mod metrics;
 pub mod ocsf;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 pub mod queue;
 
 use std::io::Write;
@@ -43,6 +45,9 @@ pub struct Trail {
     output: Output,
     /// Whose metrics are said on standard output; `None`: none are.
     service: Option<String>,
+    /// Who wants to know the steps of each request; `None`: nobody.
+    #[cfg(feature = "otlp")]
+    spans: Option<otlp::Spans>,
 }
 
 /// Standard output, which Lambda takes to the function's own log group.
@@ -56,12 +61,25 @@ pub enum Output {
 impl Trail {
     /// Begins a chain. `name`: what tells this environment from all others.
     pub fn new(name: String, delivery: Option<Delivery>, output: Output) -> Self {
-        Self { chain: Mutex::new(Chain::new(name)), delivery, output, service: None }
+        Self {
+            chain: Mutex::new(Chain::new(name)),
+            delivery,
+            output,
+            service: None,
+            #[cfg(feature = "otlp")]
+            spans: None,
+        }
     }
 
     /// The same, with metrics of the function that is called so.
     pub fn measured(self, service: String) -> Self {
         Self { service: Some(service), ..self }
+    }
+
+    /// The same, with the steps of each request for a collector.
+    #[cfg(feature = "otlp")]
+    pub fn traced(self, spans: otlp::Spans) -> Self {
+        Self { spans: Some(spans), ..self }
     }
 
     /// Leaves a record. The order of the lines is that of the chain.
@@ -86,6 +104,14 @@ impl Trail {
         }
     }
 
+    /// Leaves the steps of a request, where somebody wants to know.
+    #[cfg(feature = "otlp")]
+    pub fn trace(&self, spans: impl FnOnce() -> Vec<opentelemetry_sdk::trace::SpanData>) {
+        if let Some(collector) = &self.spans {
+            collector.push(spans());
+        }
+    }
+
     /// Whether records go to a log group of their own.
     pub fn is_delivered(&self) -> bool {
         self.delivery.is_some()
@@ -94,8 +120,12 @@ impl Trail {
     /// Delivers what was left since the last time, and says whether all of it is where it
     /// belongs. What is not there by `until` stands on standard output then.
     pub async fn flush(&self, until: Instant) -> bool {
-        let Some(delivery) = &self.delivery else { return true };
-        self.tell(delivery, &delivery.flush(until).await)
+        let delivered = match &self.delivery {
+            Some(delivery) => self.tell(delivery, &delivery.flush(until).await),
+            None => true,
+        };
+        self.export(until).await;
+        delivered
     }
 
     /// Leaves the last record, and delivers what is left before the process ends.
@@ -103,6 +133,19 @@ impl Trail {
         self.leave(event);
         if let Some(delivery) = &self.delivery {
             self.tell(delivery, &delivery.finish(until).await);
+        }
+        self.export(until).await;
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    async fn export(&self, _: Instant) {}
+
+    #[cfg(feature = "otlp")]
+    async fn export(&self, until: Instant) {
+        if let Some(spans) = &self.spans
+            && let Some(lost) = spans.flush(until).await
+        {
+            self.say(&lost);
         }
     }
 

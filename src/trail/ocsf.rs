@@ -13,7 +13,10 @@ use super::chain::{Attestation, Place};
 const VERSION: &str = "1.8.0";
 
 /// The profiles of OCSF that are added to a class: that of the hashes, which 1.9 is going to have.
-const PROFILES: [&str; 1] = ["record_integrity"];
+const PROFILES: &[&str] = &["record_integrity"];
+
+/// Those of a request.
+const PROFILES_OF_REQUEST: &[&str] = &["record_integrity", "trace"];
 
 /// What a record says of itself.
 #[derive(Serialize)]
@@ -23,7 +26,7 @@ pub struct Metadata<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_uid: Option<&'r str>,
     product: Product,
-    profiles: [&'static str; 1],
+    profiles: &'static [&'static str],
     /// Its place in the chain of its environment; 0 for the first.
     sequence: u64,
     /// What tells it apart from all others.
@@ -106,7 +109,8 @@ impl<'r> Metadata<'r> {
     pub fn at(place: &Place<'r>, correlation_uid: Option<&'r str>) -> Self {
         let uid = format!("{}:{}", place.chain, place.sequence);
         let sequence = place.sequence;
-        Self { correlation_uid, product: PRODUCT, profiles: PROFILES, sequence, uid, version: VERSION }
+        let profiles = if correlation_uid.is_some() { PROFILES_OF_REQUEST } else { PROFILES };
+        Self { correlation_uid, product: PRODUCT, profiles, sequence, uid, version: VERSION }
     }
 }
 

@@ -6,12 +6,14 @@ pub mod problem;
 pub mod client;
 pub mod address;
 pub mod body;
+pub mod trace;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 pub use body::Body;
 pub use problem::Problem;
+pub use trace::Trace;
 
 /// One request, as it reached us: nothing normalised, nothing lost.
 pub struct Request {
@@ -35,6 +37,8 @@ pub struct Request {
     /// Our base URL as this caller sees it, without a slash at the end, where
     /// the gateway tells. Never what a caller says in `Host`.
     pub public_url: Option<String>,
+    /// Its place in a trace.
+    pub trace: Trace,
     /// What the door could not read of it. The part it is about is empty.
     pub fault: Option<Problem>,
 }

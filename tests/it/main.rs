@@ -54,6 +54,7 @@ mod records;
 mod delivery;
 mod metrics;
 mod meters;
+mod traces;
 
 mod house;
 

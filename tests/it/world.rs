@@ -28,7 +28,7 @@ use countersign::secret::vault::Source;
 use countersign::trail::delivery::Delivery;
 use countersign::trail::{Output, Trail};
 use countersign::wire::client::{Client, Reach, Roots};
-use countersign::wire::{Request, Response};
+use countersign::wire::{Request, Response, Trace};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 
@@ -355,6 +355,7 @@ impl World {
             source: "192.0.2.1".to_owned(),
             api_key_id: None,
             public_url: Some(OURS.to_owned()),
+            trace: Trace::of(&HeaderMap::new(), None, "request-1"),
             fault: None,
         };
         Ask { world: self, request, patience: Duration::from_secs(29), now: SystemTime::UNIX_EPOCH }
@@ -444,7 +445,8 @@ impl Ask<'_> {
     }
 
     pub async fn send(self) -> Answer {
-        let Self { world, request, patience, now } = self;
+        let Self { world, mut request, patience, now } = self;
+        request.trace = Trace::of(&request.headers, None, &request.id);
         Answer(world.proxy.handle(request, now, patience).await)
     }
 }

@@ -16,6 +16,7 @@ use crate::credential::Used;
 use crate::trail::Event;
 use crate::trail::chain::{Attestation, Place};
 use crate::trail::ocsf::{Metadata, Severity, millis};
+use crate::wire::Trace;
 
 /// Stands where nothing was found out: no name in a file can be this.
 const NOBODY: &str = "-";
@@ -54,6 +55,8 @@ pub struct ApiActivity<'r> {
     status_id: u8,
     /// When it came in: milliseconds since 1970.
     time: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<Traced>,
     type_uid: u32,
     unmapped: Unmapped<'r>,
 }
@@ -152,6 +155,27 @@ struct Endpoint<'r> {
     ip: &'r str,
 }
 
+/// Where it stands in a trace: what the caller or the gateway says, and the step that it is.
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+struct Traced {
+    span: Span,
+    /// 16 bytes in hexadecimal digits: the `trace-id` of W3C.
+    uid: String,
+}
+
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+struct Span {
+    /// Milliseconds since 1970.
+    end_time: u64,
+    /// The step that called us: 8 bytes in hexadecimal digits, as is ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_uid: Option<String>,
+    start_time: u64,
+    uid: String,
+}
+
 /// What OCSF has no word for.
 #[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
@@ -228,6 +252,7 @@ impl Event for Record<'_> {
             status_detail: self.cause.as_deref(),
             status_id: self.outcome(),
             time: millis(self.time),
+            trace: self.trace.map(|trace| self.traced(trace)),
             type_uid: 600_300 + u32::from(activity_id),
             unmapped: self.unmapped(),
         }
@@ -239,6 +264,16 @@ impl Event for Record<'_> {
 }
 
 impl Record<'_> {
+    fn traced(&self, trace: Trace) -> Traced {
+        let span = Span {
+            end_time: millis(self.time + self.took),
+            parent_uid: trace.parent.map(|parent| parent.to_string()),
+            start_time: millis(self.time),
+            uid: trace.span.to_string(),
+        };
+        Traced { span, uid: trace.id.to_string() }
+    }
+
     fn unmapped(&self) -> Unmapped<'_> {
         let micros = |took: Duration| took.as_micros() as u64;
         Unmapped {

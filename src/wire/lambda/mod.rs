@@ -44,12 +44,16 @@ pub enum Form {
 }
 
 /// Reads a raw event. `lambda_request_id` names the request where the event
-/// has no name for it.
+/// has no name for it, and `trace` is Lambda's own header of X-Ray.
 ///
 /// # Errors
 /// What it is instead of a request, to be answered in [`Form::Rest`].
-pub fn request(event: &str, lambda_request_id: &str) -> Result<(Request, Form), Problem> {
-    Ok(read::request(event::Event::parse(event)?, lambda_request_id))
+pub fn request(
+    event: &str,
+    lambda_request_id: &str,
+    trace: Option<&str>,
+) -> Result<(Request, Form), Problem> {
+    Ok(read::request(event::Event::parse(event)?, lambda_request_id, trace))
 }
 
 /// The answer in the event's own form. It borrows: a text body is written

@@ -11,27 +11,29 @@ use http::{HeaderMap, Method};
 use super::event::{Event, Sender};
 use super::json::Json;
 use super::{Form, headers, path, query};
-use crate::wire::Request;
 use crate::wire::problem::{Kind, Problem};
+use crate::wire::{Request, Trace};
 
 /// Whoever sent a request that cannot be read is told so in the form they
 /// read, and with the headers that a browser wants: the fault travels in it.
-pub(super) fn request(event: Event<'_>, lambda_request_id: &str) -> (Request, Form) {
+pub(super) fn request(event: Event<'_>, lambda_request_id: &str, trace: Option<&str>) -> (Request, Form) {
     let Event { sender, tree: mut event } = event;
     let mut fault = None;
     let form = form(sender, &event);
     let body = sound(body(event.take("body"), event.get("isBase64Encoded")), &mut fault);
     let headers = read_headers(sender, &event, &mut fault);
     let context = event.get("requestContext");
+    let id = context.get("requestId").words().unwrap_or(lambda_request_id);
     let request = Request {
         method: sound(method(sender, &event), &mut fault),
         path: own_path(sender, &event).to_owned(),
         public_url: public_url(sender, &event),
         query: sound(read_query(sender, &event), &mut fault),
         source: source(sender, context, &headers).to_owned(),
-        id: context.get("requestId").words().unwrap_or(lambda_request_id).to_owned(),
+        id: id.to_owned(),
         // Beside it stands `apiKey`, the key itself: never to be read.
         api_key_id: context.get("identity").get("apiKeyId").words().map(ToString::to_string),
+        trace: Trace::of(&headers, trace, id),
         headers,
         body,
         fault,

@@ -17,12 +17,19 @@ def tools():
     return {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "eu-west-1"}
 
 
+_given = set()
+
+
 def free_port():
-    """A port that nothing listens on. Below the range from which the kernel
+    """A port that nothing listens on, and that was not given out before: whoever
+    got it may not listen yet. Below the range from which the kernel
     takes the ports of outgoing connections, so that none of those gets it
     between our looking and the program's binding."""
     while True:
         port = random.randint(20000, 32000)
+        if port in _given:
+            continue
+        _given.add(port)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -5,6 +5,7 @@ import http.client
 import json
 import logging
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
@@ -63,6 +64,7 @@ class Front:
     def __init__(self, moto, deny=(), broken=False, empty=()):
         self._moto, self._deny, self._broken, self._empty = moto, set(deny), broken, set(empty)
         self.calls, self._refused = [], {}
+        self.slowest = 0  # seconds that a call took
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -129,7 +131,9 @@ class Front:
                 operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
                 keep = ("x-amz-target", "authorization", "x-amz-date", "content-type", "host")
                 headers = {name: self.headers[name] for name in keep if name in self.headers}
+                begun = time.monotonic()
                 status, answer = front.answer(operation, body, headers)
+                front.slowest = max(front.slowest, time.monotonic() - begun)
                 self.send_response(status)
                 self.send_header("content-type", "application/x-amz-json-1.1")
                 self.send_header("content-length", str(len(answer)))

@@ -48,7 +48,7 @@ fn alb(changes: Value) -> Value {
 /// Reads an event with `"QUERY"` in it replaced: `json!` sorts its members,
 /// and gateways do not.
 fn read_with(event: &Value, query: &str) -> Request {
-    request(&event.to_string().replace("\"QUERY\"", query), "lambda-1").unwrap().0
+    request(&event.to_string().replace("\"QUERY\"", query), "lambda-1", None).unwrap().0
 }
 
 fn merge(event: &mut Value, changes: Value) {
@@ -153,7 +153,7 @@ fn a_request_has_the_gateways_id_or_lambdas() {
 #[test]
 fn a_form_follows_the_event() {
     let check = |event: Value, expected: Form| {
-        assert_eq!(request(&event.to_string(), "").unwrap().1, expected, "{event}");
+        assert_eq!(request(&event.to_string(), "", None).unwrap().1, expected, "{event}");
     };
     check(rest(json!({})), Form::Rest);
     check(rest(json!({"version": "1.0"})), Form::Rest);
@@ -277,7 +277,7 @@ fn a_body_is_its_bytes() {
 #[test]
 fn what_cannot_be_a_request_is_a_problem_and_repeats_nothing() {
     let check = |event: Value, expected: Kind| {
-        let problem = request(&event.to_string(), "").unwrap().0.fault.unwrap();
+        let problem = request(&event.to_string(), "", None).unwrap().0.fault.unwrap();
         assert_eq!(problem.kind(), expected, "{event}");
         let shown = format!("{} {}", problem.detail(), problem.cause().unwrap_or_default());
         assert!(!shown.contains("evil"), "{event}: {shown}");

@@ -14,7 +14,7 @@ use super::*;
 type Pairs<'a> = [(&'a str, &'a str)];
 
 fn read(event: &serde_json::Value) -> Request {
-    request(&event.to_string(), "lambda-1").unwrap().0
+    request(&event.to_string(), "lambda-1", None).unwrap().0
 }
 
 /// The values of a header, in order.

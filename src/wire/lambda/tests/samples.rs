@@ -37,7 +37,7 @@ fn sample(name: &str) -> String {
 #[test]
 fn each_sample_is_read_as_what_it_is() {
     for (name, form, method, path, pairs) in SAMPLES {
-        let (request, found) = request(&sample(&format!("{name}.json")), "lambda-1").unwrap();
+        let (request, found) = request(&sample(&format!("{name}.json")), "lambda-1", None).unwrap();
         assert_eq!(found, form, "{name}");
         assert_eq!((request.method.as_str(), request.path.as_str()), (method, path), "{name}");
         assert_eq!(request.query.len(), pairs, "{name}");
@@ -47,13 +47,13 @@ fn each_sample_is_read_as_what_it_is() {
 
 #[test]
 fn the_sample_that_is_no_request_is_named() {
-    let problem = request(&sample("not-http.json"), "lambda-1").map(drop).unwrap_err();
+    let problem = request(&sample("not-http.json"), "lambda-1", None).map(drop).unwrap_err();
     assert!(problem.detail().ends_with("this is an SQS event"), "{}", problem.detail());
 }
 
 #[test]
 fn the_binary_sample_is_as_long_as_its_route_allows() {
-    let (request, _) = request(&sample("rest-post-binary.json"), "").unwrap();
+    let (request, _) = request(&sample("rest-post-binary.json"), "", None).unwrap();
     assert_eq!((request.body.len(), request.api_key_id.as_deref()), (12, Some("k7d9example")));
 }
 

@@ -90,7 +90,7 @@ fn mutate(tree: &mut Value, at: &mut usize, new: &Value) {
 
 /// Reads, and answers what was read; the answer must be JSON again.
 fn survive(event: &str) {
-    let (response, form) = match request(event, "lambda-1") {
+    let (response, form) = match request(event, "lambda-1", None) {
         Ok((request, form)) => {
             assert!(!request.path.is_empty() && !request.id.is_empty());
             (Response::new(http::StatusCode::OK, request.headers, request.body), form)
