@@ -34,7 +34,7 @@ THEIRS = {
     ("AWS/ApiGateway", "5XXError"): GATEWAY,
     ("AWS/Lambda", "Throttles"): FUNCTION,
     ("AWS/Lambda", "Errors"): FUNCTION,
-    ("Countersign/prod", "Alarms"): {},
+    **{("Countersign/prod", name): {} for name in ("Alarms", "Leaks", "Undelivered", "Throttled")},
 }
 
 
@@ -176,7 +176,7 @@ def test_what_may_publish_is_what_the_alarms_are_called():
     """An alarm of another name would be dropped, by the key or by the topic, and nobody would know."""
     anchors = filled(ROOT / "infra" / "audit-anchor.yaml", ProxyStack="countersign-prod", **{"AWS::StackName": "else"})
     names = [each["AlarmName"] for each in [*ALARMS.values(), *of_type(anchors, "AWS::CloudWatch::Alarm").values()]]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 10
     (topic,) = only(stack(), "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
     key = only(stack(), "AWS::KMS::Key")["KeyPolicy"]["Statement"][-1]
     for door in (topic, key):
@@ -187,11 +187,21 @@ def test_what_may_publish_is_what_the_alarms_are_called():
             assert fnmatch.fnmatch(f"arn:aws:cloudwatch:eu-west-1:123456789012:alarm:{name}", pattern), name
 
 
-def test_the_proxy_counts_the_lines_that_an_alarm_waits_for():
-    filters = of_type(proxy(), "AWS::Logs::MetricFilter")
-    (metric,) = filters["Alarms"]["MetricTransformations"]
-    assert (metric["MetricNamespace"], metric["MetricName"]) == ("Countersign/prod", "Alarms")
-    assert (ALARMS["SecretAlarm"]["Namespace"], ALARMS["SecretAlarm"]["MetricName"]) == ("Countersign/prod", "Alarms")
+WAITED_FOR = {"SecretAlarm": "Alarms", "UndeliveredAlarm": "Undelivered", "ThrottledAlarm": "Throttled", "LeakAlarm": "Leaks"}
+
+
+@pytest.mark.parametrize("alarm", WAITED_FOR)
+def test_what_an_alarm_waits_for_is_counted_also_where_metrics_are_turned_off(alarm):
+    counted = {}
+    for resources in (proxy(), stack()):
+        for each in of_type(resources, "AWS::Logs::MetricFilter").values():
+            (metric,) = each["MetricTransformations"]
+            counted.setdefault((metric["MetricNamespace"], metric["MetricName"]), []).append(each["LogGroupName"])
+    waits = (ALARMS[alarm]["Namespace"], ALARMS[alarm]["MetricName"])
+    assert waits == ("Countersign/prod", WAITED_FOR[alarm])
+    # Records are in one of two groups.
+    groups = {"Leaks": ["<ProxyLog>", "<Trail>"], "Throttled": ["<AccessLog>"]}
+    assert counted[waits] == groups.get(WAITED_FOR[alarm], ["<ProxyLog>"])
 
 
 # ---- what one looks at

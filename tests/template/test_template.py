@@ -242,11 +242,19 @@ def test_leaks_are_counted_where_the_records_are():
     assert (metric["MetricNamespace"], metric["MetricName"], metric["MetricValue"]) == ("Countersign/prod", "Leaks", "1")
 
 
-def test_lines_that_should_wake_somebody_are_counted():
-    alarms = of_type(deployed(), "AWS::Logs::MetricFilter")["Alarms"]
-    assert alarms["LogGroupName"] == "<ProxyLog>"
-    # As `src/proxy/renew.rs` writes it.
-    assert alarms["FilterPattern"] == '{ $.type = "alarm" }'
+# As `src/proxy/renew.rs` and `src/trail/delivery.rs` write them, and the format of the access log above.
+WAKING = {
+    "Alarms": ("<ProxyLog>", '{ $.type = "alarm" }'),
+    "Undelivered": ("<ProxyLog>", '{ $.type = "undelivered" }'),
+    "Throttled": ("<AccessLog>", '{ $.status = "429" }'),
+}
+
+
+@pytest.mark.parametrize("name", WAKING)
+def test_lines_that_should_wake_somebody_are_counted(name):
+    found = of_type(deployed(), "AWS::Logs::MetricFilter")[name]
+    assert (found["LogGroupName"], found["FilterPattern"]) == WAKING[name]
+    assert '"status":"$context.status"' in stage()["AccessLogSetting"]["Format"]
 
 
 @pytest.mark.parametrize("group", ["", "audit/countersign-dev"])
@@ -367,7 +375,7 @@ def test_each_stage_has_a_stack_of_its_own():
 
 
 def test_the_template_can_be_read_in_one_sitting():
-    assert len(TEMPLATE.read_text().splitlines()) < 280
+    assert len(TEMPLATE.read_text().splitlines()) < 290
 
 
 # ---- what lives longer
