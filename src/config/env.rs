@@ -19,9 +19,8 @@ pub struct Env {
     pub environment: Option<String>,
     /// `AWS_LAMBDA_FUNCTION_NAME`: whose metrics these are.
     pub function: Option<String>,
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT` or the same for traces, for a binary with the feature
-    /// `otlp`: the name under which spans go there, `OTEL_SERVICE_NAME` or that of the function.
-    pub spans: Option<String>,
+    /// Where spans go, for a binary with the feature `otlp`.
+    pub collector: Option<Collector>,
     /// `COUNTERSIGN_STREAMING`: whether to answer in Lambda's streaming mode.
     pub streaming: bool,
     /// Where the secrets are.
@@ -30,6 +29,14 @@ pub struct Env {
     pub audit: Option<LogGroup>,
     /// Whom the function is at AWS, or what is not set. Few files need it.
     pub role: Result<Account, String>,
+}
+
+/// A collector of OpenTelemetry.
+pub struct Collector {
+    /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, or `OTEL_EXPORTER_OTLP_ENDPOINT` and `/v1/traces`.
+    pub endpoint: String,
+    /// `OTEL_SERVICE_NAME`: what we are called there; else the function's name.
+    pub service: String,
 }
 
 /// A log group of CloudWatch Logs.
@@ -59,7 +66,7 @@ impl Env {
             public_url: var("COUNTERSIGN_PUBLIC_URL").map(|text| public_url(&text)).transpose()?,
             environment: var("AWS_LAMBDA_LOG_STREAM_NAME"),
             function: var("AWS_LAMBDA_FUNCTION_NAME"),
-            spans: spans(&var),
+            collector: collector(&var),
             streaming: streaming(var("COUNTERSIGN_STREAMING").as_deref())?,
             secrets: secrets(&var)?,
             audit: audit(&var)?,
@@ -68,11 +75,13 @@ impl Env {
     }
 }
 
-/// Under which name spans are sent, where a collector for them is named.
-fn spans(var: &impl Fn(&str) -> Option<String>) -> Option<String> {
-    var("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| var("OTEL_EXPORTER_OTLP_ENDPOINT"))?;
-    let name = var("OTEL_SERVICE_NAME").or_else(|| var("AWS_LAMBDA_FUNCTION_NAME"));
-    Some(name.unwrap_or_else(|| "countersign".to_owned()))
+/// Where OpenTelemetry's own variables say that spans go.
+fn collector(var: &impl Fn(&str) -> Option<String>) -> Option<Collector> {
+    let base = |base: String| format!("{}/v1/traces", base.trim_end_matches('/'));
+    let whole = var("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+    let endpoint = whole.or_else(|| var("OTEL_EXPORTER_OTLP_ENDPOINT").map(base))?;
+    let service = var("OTEL_SERVICE_NAME").or_else(|| var("AWS_LAMBDA_FUNCTION_NAME"));
+    Some(Collector { endpoint, service: service.unwrap_or_else(|| "countersign".to_owned()) })
 }
 
 /// The gateway in front must be told the same: a guess would break every call.

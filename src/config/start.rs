@@ -53,8 +53,9 @@ pub async fn start(env: Env, name: &str, now: SystemTime) -> Result<Proxy, Strin
         trail = trail.measured(env.function.unwrap_or_else(|| "countersign".to_owned()));
     }
     #[cfg(feature = "otlp")]
-    if let Some(service) = env.spans {
-        trail = trail.traced(Spans::new(Client::new(&roots, Reach::Anywhere)?, service)?);
+    if let Some(collector) = env.collector {
+        let http = Client::new(&roots, Reach::Anywhere)?;
+        trail = trail.traced(Spans::new(http, &collector.endpoint, collector.service));
     }
     trail.leave(&Lifecycle { phase: Phase::Start, configuration: &configuration, now });
     trail.measure(|| cold_start(now, (planned, read, started.elapsed())));

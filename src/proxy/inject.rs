@@ -24,7 +24,7 @@ use crate::credential::{Armed, Carried, Credential, Draft, Means};
 use crate::wire::Problem;
 use crate::wire::client::Client;
 use crate::wire::problem::Kind;
-use crate::wire::trace::TRACEPARENT;
+use crate::wire::trace::{TRACEPARENT, TRACESTATE};
 
 /// All but the unreserved characters (RFC 3986 §2.3) is encoded in a query,
 /// so that every decoder, form or URI, reads the same pairs in the same order.
@@ -80,6 +80,8 @@ impl Ready<'_, '_> {
         let range = headers.keys().any(is_range);
         if route.request_headers.names(&TRACEPARENT) {
             request.trace.pass_on(&mut headers);
+        } else {
+            headers.remove(TRACESTATE);
         }
         if armed.fills_body() && request.body.is_empty() {
             name_body(route, &mut headers)?;

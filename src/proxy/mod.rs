@@ -278,6 +278,7 @@ impl Proxy {
         if !self.strict {
             return Ok(());
         }
+        record.enter(Stage::Record);
         record.intend(upstream);
         self.trail.leave(record);
         if self.trail.flush(until).await { Ok(()) } else { Err(unwritten()) }

@@ -76,10 +76,11 @@ impl Trail {
         Self { service: Some(service), ..self }
     }
 
-    /// The same, with the steps of each request for a collector.
+    /// The same, with the steps of each request for a collector. Without one it runs as well.
     #[cfg(feature = "otlp")]
-    pub fn traced(self, spans: otlp::Spans) -> Self {
-        Self { spans: Some(spans), ..self }
+    pub fn traced(self, spans: Result<otlp::Spans, otlp::Lost>) -> Self {
+        let spans = spans.map_err(|lost| self.say(&lost)).ok();
+        Self { spans, ..self }
     }
 
     /// Leaves a record. The order of the lines is that of the chain.

@@ -13,7 +13,9 @@ const XRAY: &str = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd
 const ROUTES: &str = "\
 GET /told: { {open}, request: { headers: [traceparent, tracestate] } }
 GET /any: { {open}, request: { headers: any } }
-GET /untold: { {open} }";
+GET /untold: { {open} }
+GET /state: { {open}, request: { headers: [tracestate] } }
+GET /kept: { {open}, request: { headers: [traceparent, tracestate] }, response: { cache: 1m } }";
 
 async fn world() -> World {
     Setup::routes(ROUTES).start().await
@@ -43,8 +45,20 @@ async fn a_trace_goes_on_where_the_route_lets_it_with_our_call_as_its_parent() {
         assert_eq!((state.as_deref(), xray), (Some("a=1"), None), "{path}");
         assert_eq!((&trace["uid"], &trace["span"]["parent_uid"]), (&ID.into(), &PARENT.into()), "{path}");
     }
-    let (upstream, trace) = heard(&world, "/untold", &sent).await;
-    assert_eq!((upstream, &trace["uid"]), ([None, None, None], &ID.into()));
+    for path in ["/untold", "/state"] {
+        let (upstream, trace) = heard(&world, path, &sent).await;
+        assert_eq!((upstream, &trace["uid"]), ([None, None, None], &ID.into()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn calls_of_two_traces_share_an_answer_of_the_cache() {
+    let world = world().await;
+    for (parent, asked) in [("00f067aa0ba902b7", 1), ("53995c3f42cd8ad8", 1)] {
+        let w3c = format!("00-{ID}-{parent}-01");
+        heard(&world, "/kept", &[("traceparent", &w3c), ("tracestate", parent)]).await;
+        assert_eq!(world.upstream.seen().len(), asked, "{parent}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ feature `otlp`: the one that `cargo build --all-features` makes for the tests.
 import json
 import os
 import pathlib
+import time
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -25,8 +26,11 @@ STAGES = ["authorize", "validate", "inject", "forward", "answer"]
 class Collector:
     """What came to a collector."""
 
-    def __init__(self, serve, says="200 OK"):
-        self.server = serve(lambda seen, _: answer(b"", says))
+    def __init__(self, serve, says="200 OK", seconds=0):
+        def script(*_):
+            time.sleep(seconds)
+            return answer(b"", says)
+        self.server = serve(script)
 
     @property
     def requests(self):
@@ -109,11 +113,37 @@ def test_what_nobody_keeps_is_not_sent(traced, serve):
     assert TRACE not in {span.trace_id.hex() for _, span in came}
 
 
-def test_a_collector_that_does_not_take_them_costs_no_answer_and_is_told_of(traced, serve):
-    world = traced(Collector(serve, "503 Service Unavailable"))
-    assert [world.get("/x/1").status for _ in range(2)] == [200, 200]
+def test_what_lambda_keeps_is_the_parent_that_it_says(traced, serve):
+    collector = Collector(serve)
+    world = traced(collector)
+    world.function.trace = "Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8;Sampled=1"
+    assert world.get("/x/1").status == 200
+    [whole, *_] = [span for _, span in wait_until(collector.spans, "the spans")]
+    assert whole.trace_id.hex() == "67891233abcdef012345678912345678"
+    assert whole.parent_span_id.hex() == "53995c3f42cd8ad8"
 
-    def lost():
-        return [line for line in world.lines() if line.get("type") == "spans_lost"]
-    told = wait_until(lambda: len(lost()) == 2 and lost(), "the words of it")
-    assert [line["spans"] for line in told] == [6, 6], json.dumps(told)
+
+def lost(world):
+    return [line for line in world.lines() if line.get("type") == "spans_lost"]
+
+
+REFUSALS = {"that refuses": {"says": "503 Service Unavailable"}, "that does not answer": {"seconds": 3}}
+
+
+@pytest.mark.parametrize("which", REFUSALS)
+def test_a_collector_costs_no_answer_is_told_of_and_then_left_alone(traced, serve, which):
+    collector = Collector(serve, **REFUSALS[which])
+    world = traced(collector)
+    assert [world.get("/x/1").status for _ in range(3)] == [200, 200, 200]
+    [line] = wait_until(lambda: lost(world), "the words of it")
+    assert line["spans"] == 6 and "none are sent for 30 s" in line["why"], json.dumps(line)
+    assert len(collector.requests) == 1
+
+
+@pytest.mark.parametrize("variable", [
+    {"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"}, {"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}])
+def test_a_variable_that_cannot_be_right_costs_the_spans_and_not_the_function(traced, serve, variable):
+    world = traced(Collector(serve), **variable)
+    assert world.get("/x/1").status == 200
+    [line] = lost(world)
+    assert line["spans"] == 0 and line["why"].startswith("no spans are sent: ")

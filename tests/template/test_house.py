@@ -26,6 +26,15 @@ def test_a_banned_crate_comes_in_only_where_we_know(ban):
         assert brought_by <= set(ban.get("wrappers", [])), ban["use-instead"]
 
 
+@pytest.mark.parametrize("features, there", [([], False), (["--features", "otlp"], True)])
+def test_what_sends_spans_is_in_the_function_only_where_it_is_asked_for(features, there):
+    command = ["cargo", "tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", *features]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    if result.returncode != 0:
+        pytest.skip("the crates are not fetched yet")
+    assert ("opentelemetry" in result.stdout) is there
+
+
 def test_every_licence_is_one_that_we_allow():
     command = ["cargo", "metadata", "--offline", "--locked", "--format-version", "1"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

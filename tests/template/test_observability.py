@@ -229,7 +229,8 @@ def test_the_dashboard_shows_what_is_measured_and_all_of_it():
         namespace, name, *rest = (each for each in row if isinstance(each, str))
         assert is_known(namespace, name, dict(zip(rest[::2], rest[1::2], strict=True))), row
         shown.add(name)
-    assert set(METRICS) <= shown
+    # Undelivered records are shown as the alarm counts them, which it does without metrics too.
+    assert set(METRICS) - {"AuditUndelivered"} <= shown
 
 
 def searched(row):

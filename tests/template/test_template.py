@@ -237,7 +237,7 @@ def test_leaks_are_counted_where_the_records_are():
     leaks = of_type(deployed(StageName="prod"), "AWS::Logs::MetricFilter")["Leaks"]
     assert leaks["LogGroupName"] == "<ProxyLog>"
     # As the record has it: docs/record.schema.json.
-    assert leaks["FilterPattern"] == "{ $.class_uid = 6003 && $.unmapped.leak IS TRUE }"
+    assert leaks["FilterPattern"] == "{ $.unmapped.leak IS TRUE || $.record.unmapped.leak IS TRUE }"
     (metric,) = leaks["MetricTransformations"]
     assert (metric["MetricNamespace"], metric["MetricName"], metric["MetricValue"]) == ("Countersign/prod", "Leaks", "1")
 
@@ -246,7 +246,7 @@ def test_leaks_are_counted_where_the_records_are():
 WAKING = {
     "Alarms": ("<ProxyLog>", '{ $.type = "alarm" }'),
     "Undelivered": ("<ProxyLog>", '{ $.type = "undelivered" }'),
-    "Throttled": ("<AccessLog>", '{ $.status = "429" }'),
+    "Throttled": ("<AccessLog>", '{ $.error_type = "THROTTLED" || $.error_type = "QUOTA_EXCEEDED" }'),
 }
 
 
@@ -254,7 +254,7 @@ WAKING = {
 def test_lines_that_should_wake_somebody_are_counted(name):
     found = of_type(deployed(), "AWS::Logs::MetricFilter")[name]
     assert (found["LogGroupName"], found["FilterPattern"]) == WAKING[name]
-    assert '"status":"$context.status"' in stage()["AccessLogSetting"]["Format"]
+    assert '"error_type":"$context.error.responseType"' in stage()["AccessLogSetting"]["Format"]
 
 
 @pytest.mark.parametrize("group", ["", "audit/countersign-dev"])

@@ -1,11 +1,16 @@
 //! What `audit verify` finds wrong, in words for people and for tools.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::chain::Entry;
 use super::moment::moment;
 use super::source::Place;
 use super::table::clean;
+
+/// CloudWatch Logs shows what came in one after the other and in no order; after so long, all of it.
+const SETTLED: u64 = Duration::from_mins(1).as_millis() as u64;
 
 /// One break of a chain, at one place or at several in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +107,12 @@ impl Finding {
         let (first, last) = (one.link.sequence, other.link.sequence);
         let (time, place) = (Some(one.link.time), Some(one.place.clone()));
         Self { kind, first, last, time, until: None, place, why }
+    }
+
+    /// Whether what is missing was recorded so short a time ago that it may not be visible yet.
+    pub fn may_still_come(&self, now: u64) -> bool {
+        let newest = self.until.max(self.time).unwrap_or_default();
+        self.kind == Kind::Removed && now.saturating_sub(newest) < SETTLED
     }
 
     /// Whether it blames the record of that number.

@@ -34,6 +34,9 @@ pub(super) struct Report {
     missing: Vec<String>,
     /// Chains whose end is missing.
     endless: Vec<Endless>,
+    /// Whether some of what is missing may not be visible yet.
+    #[serde(skip)]
+    pub unsettled: bool,
 }
 
 /// A chain whose end is missing.
@@ -56,6 +59,7 @@ impl Report {
         self.chains += 1;
         self.records += judgement.records;
         self.copies += judgement.copies;
+        self.unsettled |= judgement.findings.iter().any(|finding| finding.may_still_come(now));
         self.breaks.extend(judgement.findings.iter().map(|finding| finding.told(chain)));
         let Some(last) = judgement.last.filter(|last| last.link.role != Role::Closing) else { return };
         let idle = now.saturating_sub(last.link.time);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
@@ -16,6 +16,9 @@ use super::source::{Around, Place, Source, Sources, Span};
 use super::table::clean;
 use crate::cli::{End, Terminal};
 use crate::trail::ocsf::millis;
+
+/// After so long a trail that seems to lack records of the last minute is read again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// How to verify.
 #[derive(Debug, Args)]
@@ -52,13 +55,20 @@ pub(super) async fn run(
     let since = verify.since.map_or(0, |since| since.millis(around.now));
     let sources = verify.sources.open(around)?;
     let anchors = verify.anchors.as_deref().map(anchor::read).transpose()?.unwrap_or_default();
-    let trail = Trail::read(&sources, since, terminal).await?;
+    let mut trail = Trail::read(&sources, since, terminal).await?;
     // That nothing was recorded since is no fault. That nothing was ever recorded is none to be sure of.
     if trail.is_empty() && anchors.is_empty() && verify.since.is_none() {
         let names: Vec<String> = sources.iter().map(Source::name).collect();
         return Err(io::Error::other(format!("{}: there is no record in it", names.join(", "))));
     }
-    let report = trail.judge(&anchors, since, around.now).close(verify.strict_tails);
+    let mut report = trail.judge(&anchors, since, around.now);
+    if report.unsettled && sources.iter().any(|source| matches!(source, Source::Group(_))) {
+        terminal.progress("what is missing may not be visible yet; it is read again in five seconds")?;
+        tokio::time::sleep(AGAIN).await;
+        trail = Trail::read(&sources, since, terminal).await?;
+        report = trail.judge(&anchors, since, around.now);
+    }
+    let report = report.close(verify.strict_tails);
     if verify.json {
         serde_json::to_writer_pretty(&mut terminal.out, &report)?;
         writeln!(terminal.out)?;

@@ -11,6 +11,7 @@ use opentelemetry::trace::{SpanContext, SpanKind, Status, TraceFlags, TraceState
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
+use super::super::cache::Outcome;
 use super::Record;
 use super::steps::Stage;
 use crate::wire::Trace;
@@ -30,11 +31,12 @@ impl Record<'_> {
     }
 
     fn of_request(&self, trace: Trace) -> SpanData {
-        let name = self.route.as_deref().map_or_else(|| self.method.clone(), str::to_owned);
+        // A method that nobody knows is whatever a caller made up.
+        let name = self.route.as_deref().unwrap_or("HTTP").to_owned();
         let failed = 500 <= self.status || (self.stream.is_some() && self.code.is_some());
         let status = if failed { Status::error(self.code.unwrap_or_default()) } else { Status::Unset };
         let attributes = said([
-            ("http.request.method", text(&self.method)),
+            ("http.request.method", text(self.known_method())),
             ("http.route", self.path_of_route().and_then(text)),
             ("http.response.status_code", number(self.status)),
             ("http.request.body.size", number(self.bytes_in as u64)),
@@ -43,6 +45,7 @@ impl Record<'_> {
             ("aws.request_id", text(&self.request_id)),
             ("countersign.caller", self.caller.as_deref().and_then(text)),
             ("countersign.upstream", self.upstream.as_deref().and_then(text)),
+            ("countersign.cache", self.cache.map(Outcome::name).and_then(text)),
             ("countersign.leak", self.leak.then_some(Value::Bool(true))),
         ]);
         let during = (self.time, self.time + self.took);
@@ -62,13 +65,25 @@ impl Record<'_> {
         let failed = self.upstream_status.is_none_or(|status| 400 <= status);
         let status = if failed { Status::error("") } else { Status::Unset };
         let attributes = said([
-            ("http.request.method", text(&self.method)),
+            ("http.request.method", text(self.known_method())),
             ("http.response.status_code", self.upstream_status.and_then(number)),
+            ("error.type", failed.then(|| self.failure()).as_deref().and_then(text)),
             ("http.request.resend_count", number(self.retries).filter(|_| 0 < self.retries)),
             ("service.peer.name", self.upstream.as_deref().and_then(text)),
         ]);
         let data = span(trace, (trace.call, Some(trace.span)), during, stage.name().into());
         SpanData { span_kind: SpanKind::Client, attributes, status, ..data }
+    }
+
+    /// What is wrong with a call: the upstream's status, or our problem where it gave none.
+    fn failure(&self) -> String {
+        self.upstream_status
+            .map_or_else(|| self.code.unwrap_or_default().to_owned(), |status| status.to_string())
+    }
+
+    fn known_method(&self) -> &str {
+        let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        if known.contains(&self.method.as_str()) { &self.method } else { "_OTHER" }
     }
 
     /// The path of the route, as the file writes it.

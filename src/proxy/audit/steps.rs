@@ -13,6 +13,8 @@ pub enum Stage {
     Authorize,
     /// What was sent, and what it becomes.
     Validate,
+    /// The intent, written down before anything is sent (`audit.mode: strict`).
+    Record,
     /// The credential, and what has to be fetched for it.
     Inject,
     /// The upstream.
@@ -54,6 +56,7 @@ mod kept {
             match self {
                 Self::Authorize => "authorize",
                 Self::Validate => "validate",
+                Self::Record => "record",
                 Self::Inject => "inject",
                 Self::Forward => "forward",
                 Self::Answer => "answer",

@@ -59,6 +59,18 @@ pub enum Outcome {
     Stale,
 }
 
+impl Outcome {
+    /// The word of the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Revalidated => "revalidated",
+            Self::Stale => "stale",
+        }
+    }
+}
+
 /// What a call is about, besides the request itself.
 pub struct Call<'c> {
     /// The class of caller that the route was granted to.

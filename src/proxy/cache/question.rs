@@ -12,6 +12,7 @@ use super::{Call, RELOAD};
 use crate::proxy::headers::Allowed;
 use crate::proxy::validate::Valid;
 use crate::wire::Response;
+use crate::wire::trace::{TRACEPARENT, TRACESTATE};
 
 /// What only an origin may judge (RFC 9111 §4.3.2), and parts of an answer:
 /// such requests pass by the cache.
@@ -79,10 +80,14 @@ pub struct Question {
     pub(super) if_modified_since: Option<HeaderValue>,
 }
 
+/// What each call has for itself, and no answer is made of.
+const EACH_ITS_OWN: [HeaderName; 2] = [TRACEPARENT, TRACESTATE];
+
 /// What a request says in the headers that its route declares.
 fn declared(allowed: &Allowed, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
     let Allowed::These(names) = allowed else { return Vec::new() };
-    let sent = names.iter().flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)));
+    let names = names.iter().filter(|name| !EACH_ITS_OWN.contains(name));
+    let sent = names.flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)));
     sent.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -109,6 +114,7 @@ impl Question {
         };
         let mut sent = one_each(&route.request_headers.up(&request.headers, false));
         sent.extend(one_each(&route.upstream.headers));
+        EACH_ITS_OWN.iter().for_each(|name| drop(sent.remove(name)));
         let words = directives(&request.headers);
         let patience = route.timeout.min(call.deadline.saturating_duration_since(Instant::now()));
         Some(Self {

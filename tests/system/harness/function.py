@@ -89,6 +89,7 @@ class RuntimeApi:
         self.failures = []  # what came to /init/error and /invocation/…/error
         self._over = threading.Event()
         self.modes = []  # how each answer came: streaming, or None
+        self.trace = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"  # what Lambda says to X-Ray
         self.on_chunk = None  # called with each chunk of a streamed answer instead of keeping it
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -136,7 +137,7 @@ class RuntimeApi:
             "lambda-runtime-aws-request-id": str(uuid.uuid4()),
             "lambda-runtime-deadline-ms": str(int((time.time() + TIMEOUT_SECONDS) * 1000)),
             "lambda-runtime-invoked-function-arn": "arn:aws:lambda:eu-west-1:123456789012:function:proxy",
-            "lambda-runtime-trace-id": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=0"}
+            "lambda-runtime-trace-id": self.trace}
 
     def _take(self, path, body):
         if path.endswith("/response"):

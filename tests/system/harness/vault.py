@@ -15,6 +15,9 @@ REGION = "eu-west-1"
 ACCESS = {"aws_access_key_id": "AKIDTEST", "aws_secret_access_key": "test-only"}
 
 
+SLOW_SECONDS = 0.15
+
+
 class Moto:
     """`moto_server`, on a free port."""
 
@@ -64,7 +67,7 @@ class Front:
     def __init__(self, moto, deny=(), broken=False, empty=()):
         self._moto, self._deny, self._broken, self._empty = moto, set(deny), broken, set(empty)
         self.calls, self._refused = [], {}
-        self.slowest = 0  # seconds that a call took
+        self.slow = []  # seconds that a call took that took long, and its body
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -133,7 +136,8 @@ class Front:
                 headers = {name: self.headers[name] for name in keep if name in self.headers}
                 begun = time.monotonic()
                 status, answer = front.answer(operation, body, headers)
-                front.slowest = max(front.slowest, time.monotonic() - begun)
+                if SLOW_SECONDS < time.monotonic() - begun:
+                    front.slow.append((time.monotonic() - begun, body))
                 self.send_response(status)
                 self.send_header("content-type", "application/x-amz-json-1.1")
                 self.send_header("content-length", str(len(answer)))
