@@ -21,12 +21,12 @@ deploy: ## check, build and deploy one stage: make deploy ENV=prod (default: dev
 	sam deploy --config-env $(or $(ENV),dev)
 
 # SAM calls this for the function named ProxyFunction (BuildMethod: makefile).
-# The configuration and the schemas that it names travel beside the binary: one
+# The configuration and what it names (schemas/, keys/) travel beside the binary: one
 # deployment is one version of all. FEATURES=otlp: docs/guides/traces.md
 build-ProxyFunction:
 	cargo lambda build --release --bin proxy $(if $(FEATURES),--features $(FEATURES)) $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
 	cp $${CARGO_TARGET_DIR:-target}/lambda/proxy/bootstrap $(ARTIFACTS_DIR)/
 	cp countersign.yaml $(ARTIFACTS_DIR)/
-	if [ -d schemas ]; then cp -R schemas $(ARTIFACTS_DIR)/; fi
+	for folder in schemas keys; do if [ -d $$folder ]; then cp -R $$folder $(ARTIFACTS_DIR)/; fi; done
 
 .PHONY: help run test check deploy build-ProxyFunction

@@ -6,6 +6,7 @@
 //! the route allows. [`proxy`] is the life of a request; read that first.
 
 pub mod proxy;
+pub mod identity;
 pub mod credential;
 pub mod secret;
 pub mod trail;

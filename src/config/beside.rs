@@ -1,4 +1,4 @@
-//! The files beside the configuration that its schemas are in. Their bytes
+//! The files beside the configuration: those that its schemas are in, and issuers' keys. Their bytes
 //! come in through a closure; no path leads above the configuration's own folder.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::body::schema::{Files, Target, references};
 pub type Read<'r> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'r;
 
 /// What is wrong and how to mend it.
-type Wrong = (String, String);
+pub(super) type Wrong = (String, String);
 
 /// All files that the schemas of the routes are in, and refer to. What cannot
 /// be read is a flaw where it is first named.
@@ -103,6 +103,12 @@ impl Gathering<'_> {
     }
 }
 
+/// What a file holds that the configuration names by its path.
+pub(super) fn document(path: &str, read: &Read<'_>) -> Result<Value, Wrong> {
+    let name = join("", path)?;
+    parse(&name, read(&name))
+}
+
 fn parse(name: &str, bytes: Result<Vec<u8>, String>) -> Result<Value, Wrong> {
     let bytes = bytes.map_err(|why| {
         (format!("`{name}` cannot be read: {why}"), "put the file there, beside the configuration".to_owned())
@@ -128,10 +134,7 @@ pub(super) fn join(from: &str, path: &str) -> Result<String, Wrong> {
         return wrong("this is no path of a file beside the configuration", help);
     }
     if ![".json", ".yaml", ".yml"].iter().any(|end| path.ends_with(end)) {
-        return wrong(
-            "a schema's file is JSON or YAML",
-            "write a name that ends in `.json`, `.yaml` or `.yml`",
-        );
+        return wrong("a file here is JSON or YAML", "write a name that ends in `.json`, `.yaml` or `.yml`");
     }
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();

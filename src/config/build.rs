@@ -16,6 +16,7 @@ use super::declared::{self, AuditMode, Declared};
 use super::fields::{Names, Size};
 use super::recipes;
 use super::schemas::{Query, SchemaText};
+use super::trust::Trusted;
 use crate::body::jq::{Message, Program};
 use crate::body::schema::{Files, Schema};
 use crate::credential::Credential;
@@ -57,6 +58,8 @@ pub struct Blueprint {
     pub private_hosts: BTreeSet<String>,
     /// Whether nothing is sent before a record of it is written down.
     pub strict: bool,
+    /// Whose tokens are taken.
+    pub issuers: Vec<Trusted>,
     /// Whether metrics are written to standard output.
     pub metrics: bool,
     /// The upstream that wants to know whom the function is at AWS, if one does.
@@ -86,7 +89,8 @@ impl Blueprint {
             .callers
             .into_iter()
             .map(|(name, caller)| {
-                (name.clone(), Class { name, anonymous: caller.anonymous, observe: caller.observe })
+                let rule = caller.rule();
+                (name.clone(), Class { name, anonymous: caller.anonymous, rule, observe: caller.observe })
             })
             .collect();
         let files = Arc::new(declared.files);
@@ -108,6 +112,7 @@ impl Blueprint {
         let strict = audit.mode == Some(AuditMode::Strict);
         let metrics = audit.metrics.unwrap_or(true);
         Ok(Self {
+            issuers: Trusted::all(declared.issuers, &declared.keys)?,
             cors: build_cors(declared.cors),
             routes,
             wanted,

@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use validator::Validate;
 
 pub use super::audit::{Audit, AuditMode};
 pub use super::credentials::{Credential, Entry};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Size};
 use super::flaw::Flaw;
+pub use super::identity::{Caller, Issuer, Plan};
 use super::schemas::{Query, SchemaText};
 use crate::body::schema::Files;
 use crate::proxy::cors::OriginPattern;
@@ -44,6 +46,10 @@ pub struct Declared {
     pub upstreams: BTreeMap<String, Upstream>,
     /// Which web pages may call. Without it, none may.
     pub cors: Option<Cors>,
+    /// Those whose tokens we trust: OpenID Connect issuers. Nobody else's are looked at.
+    #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<super::schema::Name, Issuer>"))]
+    pub issuers: BTreeMap<String, Issuer>,
     /// Who calls. Routes name the callers that they are open to.
     #[serde(default)]
     #[cfg_attr(feature = "cli", schemars(with = "BTreeMap<super::schema::Name, Caller>"))]
@@ -62,6 +68,9 @@ pub struct Declared {
     /// The files beside this one that schemas are in.
     #[serde(skip)]
     pub files: Files,
+    /// The keys of issuers that are pinned: for each issuer's name the JWKS beside this file.
+    #[serde(skip)]
+    pub keys: BTreeMap<String, Value>,
     /// What is no flaw, and what whoever runs this should know all the same.
     #[serde(skip)]
     pub warnings: Vec<Flaw>,
@@ -158,38 +167,6 @@ pub struct Cors {
     pub credentials: bool,
     /// How long a browser may remember the answer to a preflight, in whole seconds. Browsers cap it (Chromium: `2h`).
     pub max_age: Option<Duration>,
-}
-
-/// Somebody who calls.
-#[derive(Debug, Default, Deserialize, Validate)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Caller {
-    /// Anybody, without proof of who they are.
-    #[serde(default)]
-    pub anonymous: bool,
-    /// Lets in, as these callers, also those who do not prove that they are, where nobody else of the route's `allow`
-    /// fits them; the record says `would_deny`. To try a proof out before it is demanded: meanwhile everybody gets in.
-    /// Not for `anonymous` ones, who are never denied.
-    #[serde(default)]
-    pub observe: bool,
-    /// The usage plan that these callers are put in.
-    pub plan: Option<String>,
-}
-
-/// How much callers of a plan may call.
-#[derive(Debug, Default, Deserialize, Validate)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Plan {
-    /// Requests per second, in the long run.
-    #[validate(range(min = 1, message = "nobody could call; write a rate of at least 1"))]
-    pub rate: Option<u32>,
-    /// Requests at once.
-    #[validate(range(min = 1, message = "nobody could call; write a burst of at least 1"))]
-    pub burst: Option<u32>,
-    /// Requests per day, week or month: `10000/day`.
-    pub quota: Option<super::fields::Quota>,
 }
 
 /// One method and path of ours that may be called.

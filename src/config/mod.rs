@@ -1,6 +1,6 @@
 //! From the user's file to something that runs, or to a list of every flaw.
 //!
-//! `grow` makes a tree of YAML that knows its places, `presets` completes it,
+//! `grow` makes a tree of YAML that knows its places, `presets` and `issuers` complete it,
 //! `de` fills the `declared` structs from it, `check` looks at how they fit together. Each notes what it
 //! finds and goes on. Nothing here reads a file, an environment or a clock; files
 //! beside it come in through a closure.
@@ -9,6 +9,7 @@
 mod grow;
 mod tree;
 pub mod presets;
+pub mod issuers;
 
 mod de;
 mod error;
@@ -17,12 +18,14 @@ mod scalar;
 pub mod declared;
 pub mod credentials;
 mod entry;
+pub mod identity;
 pub mod fields;
 pub mod schemas;
 pub mod tokens;
 
 mod audit;
 mod beside;
+mod keys;
 
 mod check;
 mod pasted;
@@ -31,6 +34,7 @@ pub mod flaw;
 
 pub mod build;
 mod recipes;
+pub mod trust;
 pub mod env;
 mod start;
 
@@ -86,10 +90,12 @@ fn through(file: &[u8], files: &Read<'_>, depth: Depth) -> Result<Declared, Vec<
     let declared = text(file, &mut flaws).and_then(|text| {
         let mut root = grow::grow(text, &mut flaws)?;
         presets::apply(&mut root, &mut flaws);
+        issuers::apply(&mut root, &mut flaws);
         let mut declared: Declared = de::read(&root, &mut flaws);
         let root = At::root(&root);
         check::check(&declared, &root, &mut flaws);
         declared.files = beside::gather(&declared, &root, files, &mut flaws);
+        declared.keys = keys::gather(&declared, &root, files, &mut flaws);
         if depth == Depth::Check {
             check::deep(&declared, &root, &mut flaws);
             declared.warnings = check::warnings(&declared, &root);

@@ -127,21 +127,21 @@ fn fields(recipe: &Node) -> Vec<&str> {
 }
 
 /// Whether a URL has a part that is the user's own.
-fn is_form(url: &Node) -> bool {
+pub(super) fn is_form(url: &Node) -> bool {
     url.scalar().is_some_and(|text| text.contains('{'))
 }
 
-fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+pub(super) fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
     node.entries().iter().find(|entry| entry.key == name).map(|entry| &entry.value)
 }
 
-fn field_mut<'n>(node: &'n mut Node, name: &str) -> Option<&'n mut Node> {
+pub(super) fn field_mut<'n>(node: &'n mut Node, name: &str) -> Option<&'n mut Node> {
     let Content::Map(entries) = &mut node.content else { return None };
     entries.iter_mut().find(|entry| entry.key == name).map(|entry| &mut entry.value)
 }
 
 /// Adds a field, unless the user says it.
-fn add(node: &mut Node, name: &str, value: &Node, place: Place) {
+pub(super) fn add(node: &mut Node, name: &str, value: &Node, place: Place) {
     if field(node, name).is_some_and(Node::is_null)
         && let Content::Map(entries) = &mut node.content
     {

@@ -9,12 +9,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::credentials::{Credential, Entry};
 use super::declared::{Condition, Secret, SecretPlace, When};
 use super::fields::{Duration, Names, OneOrMany, Parsed, Quota, SecretValue, Size};
-use super::presets;
+use super::identity::{Form, IssuerUrl};
 use super::schemas::{Query, SchemaText};
+use super::{issuers, presets};
 use crate::credential::Value;
 use crate::credential::body::Pointer;
 use crate::credential::hmac::{Over, Shown};
 use crate::credential::token::endpoint::Endpoint;
+use crate::identity::rule::{Glob, Human, Pattern, Test};
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
 use crate::proxy::pattern::{RouteKey, Verb};
@@ -36,6 +38,9 @@ pub struct MeterName;
 
 /// The name of a preset. Stands in for `String` in schemas only.
 pub struct Preset;
+
+/// The name of a preset of issuers. Stands in for `String` in schemas only.
+pub struct Provider;
 
 /// A status that refuses a key. Stands in for its number in schemas only.
 pub struct Refusal;
@@ -63,9 +68,13 @@ written! {
     BaseUrl: "URL", r"^https?://[^\s?#@]+$", "https://api.github.com";
     Duration: "duration", r"^\d+ *[a-zA-Zµ]+( *\d+ *[a-zA-Zµ]+)*$", "5s";
     Endpoint: "URL", r"^https?://[^\s#@]+$", "https://auth.example.com/oauth2/token";
+    Glob: "glob", r"\*", "https://github.com/acme/*";
+    Human: "claim, or `none`", r"^.+$", "user_id";
+    IssuerUrl: "URL", r"^https?://[^\s?#@\\]+$", "https://api.gitpod.io/idp";
     MeterName: "meter", r"^[a-z][a-z0-9_]{0,30}$", "tokens";
     Name: "name", r"^[A-Za-z0-9_-]+$", "github";
     OriginPattern: "origin", r"^(\*|[a-z][a-z0-9+.-]*://[^\s/?#]+)$", "https://app.example.com";
+    Pattern: "regular expression", r"^\^(.*[^\\])?(\\\\)*\$$", "^refs/heads/(main|dev)$";
     Quota: "quota", r"^\d+ */ *(day|week|month)$", "10000/day";
     RouteKey: "route", r"^(ANY|GET|HEAD|POST|PUT|PATCH|DELETE) +/[^\s?#%\\]*$", "GET /my-repos";
     SecretRef: "secret", r"^[A-Za-z0-9_-]+(\..+)?$", "github.token";
@@ -120,6 +129,9 @@ inline! {
         let names: Vec<&str> = presets::names().collect();
         json_schema!({ "title": "preset", "type": "string", "enum": names, "examples": ["github"] })
     };
+    Provider: |_| {
+        json_schema!({ "title": "preset", "type": "string", "enum": issuers::names(), "examples": ["gitpod"] })
+    };
     Proof: |generator| {
         let secret = generator.subschema_for::<Parsed<SecretRef>>();
         let recipes = generator.subschema_for::<OneOrMany<Entry>>();
@@ -146,6 +158,10 @@ inline! {
     SchemaText: |_| {
         let title = "JSON Schema, or the path of its file";
         json_schema!({ "title": title, "anyOf": [{ "type": "string", "pattern": "^[A-Za-z0-9_./-]+\\.(json|ya?ml)$" }, { "type": "object" }] })
+    };
+    Test: |generator| {
+        let (text, texts) = (generator.subschema_for::<Text>(), generator.subschema_for::<Vec<Text>>());
+        json_schema!({ "anyOf": [text, texts, generator.subschema_for::<Form>()] })
     };
     Value: |generator| {
         let (text, secret) = (generator.subschema_for::<Text>(), generator.subschema_for::<SecretValue>());

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::build::Blueprint;
 use super::env::{Env, LogGroup, Secrets};
+use super::trust;
 use crate::proxy::Proxy;
 use crate::proxy::cache::Cache;
 use crate::proxy::renew::Readings;
@@ -46,6 +47,7 @@ pub async fn start(env: Env, name: &str, now: SystemTime) -> Result<Proxy, Strin
     let reading = timed(Vault::open(plan.wanted, source, now));
     let building = async { Client::new(&roots, Reach::Public { except: plan.private_hosts }) };
     let ((vault, read), client) = tokio::join!(reading, building);
+    let issuers = trust::issuers(plan.issuers, &roots)?;
     let role = role(plan.aws_upstream.as_deref(), env.role, &roots)?;
     let vault = vault.map_err(|refusals| lines(&refusals))?;
     let mut trail = trail(env.environment, name, env.audit, &roots)?;
@@ -66,6 +68,7 @@ pub async fn start(env: Env, name: &str, now: SystemTime) -> Result<Proxy, Strin
         readings: Readings::default(),
         client: client?,
         role,
+        issuers,
         cache: Cache::default(),
         trail: Arc::new(trail),
         strict: plan.strict,

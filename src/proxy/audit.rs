@@ -4,6 +4,7 @@
 //! no value, no header but the origin, no query and no body, so that it can
 //! be kept for years and read by many.
 
+mod intent;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod spans;
@@ -43,6 +44,9 @@ pub struct Record<'r> {
     route: Option<Cow<'r, str>>,
     found: Option<&'r Route>,
     caller: Option<Cow<'r, str>>,
+    /// Whose token was shown, and whom it makes accountable.
+    issuer: Option<Cow<'r, str>>,
+    human: Option<String>,
     /// The code that it would have been refused with by a rule that is only observed.
     would_deny: Option<&'static str>,
     cache: Option<Outcome>,
@@ -99,6 +103,8 @@ impl<'r> Record<'r> {
             route: None,
             found: None,
             caller: None,
+            issuer: None,
+            human: None,
             would_deny: None,
             cache: None,
             origin: None,
@@ -144,6 +150,8 @@ impl<'r> Record<'r> {
     /// Notes to whom the route was granted, and against which rule.
     pub fn caller(&mut self, grant: &Grant<'r, '_>) {
         self.caller = Some(Cow::Borrowed(grant.class()));
+        self.issuer = grant.issuer().map(Cow::Borrowed);
+        self.human = grant.human().map(str::to_owned);
         self.would_deny = grant.would_deny().map(Kind::code);
     }
 
@@ -257,6 +265,7 @@ impl<'r> Record<'r> {
         Record {
             route: owned(self.route),
             caller: owned(self.caller),
+            issuer: owned(self.issuer),
             upstream: owned(self.upstream),
             found: None,
             ..self

@@ -153,11 +153,12 @@ fn allowed_headers(request: &Request, resource: &Resource) -> Option<HeaderValue
     let asked = request.headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?;
     let method = Method::from_bytes(asked.as_bytes()).ok()?;
     let route = resource.route(&method).or_else(|| resource.first())?;
+    let token = route.policy.wants_proof();
     match &route.request_headers {
-        Allowed::These(names) => Some(headers::allowed(names)),
+        Allowed::These(names) => Some(headers::allowed(names, token)),
         Allowed::Any => {
             let asked = request.headers.get_all(header::ACCESS_CONTROL_REQUEST_HEADERS);
-            Some(headers::allowed(&headers::listed(asked)))
+            Some(headers::allowed(&headers::listed(asked), token))
         }
     }
 }

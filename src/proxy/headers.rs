@@ -193,10 +193,11 @@ pub fn vary(own: &'static str, answer: &HeaderMap) -> HeaderValue {
 }
 
 /// `access-control-allow-headers`: what a page may send on this route. The
-/// list is short and fixed, so a browser can cache it.
-pub fn allowed<'n>(names: impl IntoIterator<Item = &'n HeaderName>) -> HeaderValue {
+/// list is short and fixed, so a browser can cache it. `token`: whether it may
+/// be one, for us; it never goes upstream.
+pub fn allowed<'n>(names: impl IntoIterator<Item = &'n HeaderName>, token: bool) -> HeaderValue {
     let declared = names.into_iter().filter(|name| !never_up(name) && !ALWAYS_UP.contains(name));
-    join(ALWAYS_UP.iter().chain(declared))
+    join(ALWAYS_UP.iter().chain(token.then_some(&header::AUTHORIZATION)).chain(declared))
 }
 
 /// `access-control-expose-headers`: what a page may read of the answer,

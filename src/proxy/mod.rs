@@ -48,6 +48,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::credential::Means;
+use crate::identity::Issuers;
 use crate::secret::Vault;
 use crate::secret::role::Role;
 use crate::trail::Trail;
@@ -88,6 +89,8 @@ pub struct Proxy {
     pub client: Client,
     /// Whom the function is at AWS, where an upstream wants to know.
     pub role: Option<Role>,
+    /// Whose tokens are taken.
+    pub issuers: Issuers,
     /// What was answered before, and may be again.
     pub cache: Cache,
     /// Where records are left.
@@ -226,7 +229,7 @@ impl Proxy {
         let route = found.route;
         record.route(route);
         let ours = self.public_url.clone().or_else(|| request.public_url.clone());
-        let caller = identify::identify(&request);
+        let caller = identify::identify(&request, &route.policy, &self.issuers, (now, deadline)).await;
         let grant = found.authorize(&caller, &request, now).await?;
         record.caller(&grant);
         let call = Call { class: grant.class(), ours, now, started, deadline };
@@ -266,22 +269,6 @@ impl Proxy {
             lambda::check_size(&response)?;
         }
         Ok(Fetched { response, passage, said })
-    }
-
-    /// Where the trail is strict, writes down that a credential is about to be used.
-    async fn intend<'p>(
-        &self,
-        upstream: &'p str,
-        until: Instant,
-        record: &mut Record<'p>,
-    ) -> Result<(), Problem> {
-        if !self.strict {
-            return Ok(());
-        }
-        record.enter(Stage::Record);
-        record.intend(upstream);
-        self.trail.leave(record);
-        if self.trail.flush(until).await { Ok(()) } else { Err(unwritten()) }
     }
 
     /// What a call may be armed with, until `deadline`.
@@ -337,11 +324,6 @@ impl Proxy {
 
 /// Of the half second in which an environment ends: for what is still under way.
 const GRACE: Duration = Duration::from_millis(200);
-
-fn unwritten() -> Problem {
-    Problem::new(Kind::AuditUnavailable, "this call cannot be recorded now, and so was not sent")
-        .because("the intent could not be written to the audit log group")
-}
 
 fn too_late_to_reshape() -> Problem {
     Problem::new(Kind::UpstreamTimeout, "there was no time left to reshape the upstream's answer")

@@ -34,6 +34,8 @@ pub enum Kind {
     ConditionNotMet,
     /// Nobody is asking, and the route wants to know who.
     TokenMissing,
+    /// Somebody shows a token that is none that we take.
+    TokenInvalid,
     /// No route has this path.
     RouteNotFound,
     /// A route has this path, with other methods.
@@ -58,6 +60,8 @@ pub enum Kind {
     UpstreamTimeout,
     /// The credential could not be made ready; nothing was sent.
     SecretUnavailable,
+    /// The keys of a token's issuer cannot be had, so nobody can say whether it is valid.
+    IssuerUnavailable,
     /// The trail is strict, and the intent could not be written down; nothing was sent.
     AuditUnavailable,
     /// Our own fault.
@@ -66,13 +70,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the manual.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::MalformedPath,
         Self::MalformedEvent,
         Self::QueryNotAllowed,
         Self::MalformedBody,
         Self::TransformFailed,
         Self::TokenMissing,
+        Self::TokenInvalid,
         Self::OriginNotAllowed,
         Self::CallerNotAllowed,
         Self::ConditionNotMet,
@@ -89,6 +94,7 @@ impl Kind {
         Self::UpstreamTimeout,
         Self::Internal,
         Self::SecretUnavailable,
+        Self::IssuerUnavailable,
         Self::AuditUnavailable,
     ];
 
@@ -104,6 +110,7 @@ impl Kind {
             Self::MalformedBody => (S::BAD_REQUEST, "malformed_body", "The body is malformed"),
             Self::TransformFailed => (S::BAD_REQUEST, "transform_failed", "The body could not be reshaped"),
             Self::TokenMissing => (S::UNAUTHORIZED, "token_missing", "A token is missing"),
+            Self::TokenInvalid => (S::UNAUTHORIZED, "token_invalid", "The token is not valid"),
             Self::OriginNotAllowed => (S::FORBIDDEN, "origin_not_allowed", "This origin may not call"),
             Self::CallerNotAllowed => {
                 (S::FORBIDDEN, "caller_not_allowed", "This caller may not use the route")
@@ -135,6 +142,9 @@ impl Kind {
             Self::SecretUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "secret_unavailable", "A credential is not available")
             }
+            Self::IssuerUnavailable => {
+                (S::SERVICE_UNAVAILABLE, "issuer_unavailable", "The issuer cannot be asked")
+            }
             Self::AuditUnavailable => {
                 (S::SERVICE_UNAVAILABLE, "audit_unavailable", "The call cannot be recorded")
             }
@@ -163,6 +173,7 @@ impl Kind {
             Self::UpstreamUnreachable
                 | Self::UpstreamTimeout
                 | Self::SecretUnavailable
+                | Self::IssuerUnavailable
                 | Self::AuditUnavailable
         )
     }
@@ -187,6 +198,8 @@ struct Inner {
     kind: Kind,
     detail: Cow<'static, str>,
     hint: Option<Cow<'static, str>>,
+    /// A finer code.
+    reason: Option<&'static str>,
     errors: Vec<Place>,
     cause: Option<String>,
     header: Option<(HeaderName, HeaderValue)>,
@@ -204,6 +217,7 @@ impl Problem {
             kind,
             detail,
             hint: None,
+            reason: None,
             errors: Vec::new(),
             cause: None,
             header: None,
@@ -216,6 +230,13 @@ impl Problem {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds which of several things it is, as a stable code.
+    #[must_use]
+    pub fn reason(mut self, reason: &'static str) -> Self {
+        self.0.reason = Some(reason);
         self
     }
 
@@ -282,7 +303,7 @@ impl Problem {
 
     /// What a caller reads of it: one line of JSON (RFC 9457 §3.1).
     pub fn body(&self, request_id: &str) -> Vec<u8> {
-        let Inner { kind, detail, hint, errors, .. } = &*self.0;
+        let Inner { kind, detail, hint, reason, errors, .. } = &*self.0;
         let status = self.status_code();
         let body = Body {
             kind: format!("urn:countersign:problem:{}", kind.code()),
@@ -290,6 +311,7 @@ impl Problem {
             status: status.as_u16(),
             detail,
             code: kind.code(),
+            reason: *reason,
             request_id,
             retryable: kind.retryable(),
             hint: hint.as_deref(),
@@ -319,6 +341,8 @@ struct Body<'p> {
     status: u16,
     detail: &'p str,
     code: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     request_id: &'p str,
     retryable: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,8 @@ struct File {
 }
 
 /// The library's rooms, from the ground up: each may use those before it.
-const ROOMS: [&str; 8] = ["body", "wire", "secret", "trail", "credential", "proxy", "config", "cli"];
+const ROOMS: [&str; 9] =
+    ["body", "wire", "secret", "trail", "credential", "identity", "proxy", "config", "cli"];
 
 fn files() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

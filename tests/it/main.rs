@@ -28,6 +28,7 @@ mod schemas;
 mod headers;
 mod credentials;
 mod tokens;
+mod issuers;
 mod choices;
 mod presets;
 mod signatures;

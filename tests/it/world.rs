@@ -16,6 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use countersign::config::build::Blueprint;
 use countersign::config::declared::Secret;
+use countersign::config::trust;
 use countersign::config::{self, Declared};
 use countersign::proxy::Proxy;
 use countersign::proxy::cache::Cache;
@@ -284,6 +285,7 @@ impl Setup {
             readings,
             client,
             role,
+            issuers: trust::issuers(plan.issuers, &roots).unwrap(),
             cache,
             trail,
             strict: plan.strict,

@@ -3,6 +3,8 @@
 
 mod credentials;
 mod headers;
+mod identity;
+mod issuers;
 mod observed;
 mod programs;
 mod proving;
@@ -30,11 +32,13 @@ pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
         );
     }
     field_rules(declared, root, flaws);
-    for noun in ["secrets", "upstreams", "callers", "plans"] {
+    for noun in ["secrets", "upstreams", "issuers", "callers", "plans"] {
         names(&root.key(noun), flaws);
     }
     secrets(declared, &root.key("secrets"), flaws);
-    callers(declared, root, flaws);
+    issuers::check(declared, root, flaws);
+    identity::check(declared, root, flaws);
+    plans(declared, root, flaws);
     if let Some(declared) = &declared.cors {
         cors(declared, &root.key("cors"), flaws);
     }
@@ -54,6 +58,7 @@ pub(super) fn warnings(declared: &Declared, root: &At<'_>) -> Vec<Flaw> {
     let mut warnings = Flaws::default();
     programs::warn(declared, root, &mut warnings);
     observed::warn(declared, root, &mut warnings);
+    issuers::warn(declared, root, &mut warnings);
     warnings.sorted()
 }
 
@@ -148,19 +153,8 @@ fn secret_id(at: &At<'_>, id: &str, flaws: &mut Flaws) {
     }
 }
 
-fn callers(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
-    let (callers, plans) = (root.key("callers"), root.key("plans"));
-    for (name, caller) in &declared.callers {
-        let at = callers.key(name);
-        if !caller.anonymous {
-            let what = "it is not said how these callers are known";
-            flaws.missing(&at.key("anonymous"), what, "write `anonymous: true`: anybody, without proof");
-        }
-        observed::caller(caller, &at, flaws);
-        if let Some(plan) = &caller.plan {
-            refer(&at.key("plan"), plan, &plans, flaws);
-        }
-    }
+fn plans(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
+    let plans = root.key("plans");
     for (name, plan) in &declared.plans {
         let at = plans.key(name);
         field_rules(plan, &at, flaws);

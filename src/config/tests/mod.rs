@@ -1,9 +1,12 @@
 //! What is said of which file: all of it, and at its place.
 
+mod callers;
 mod credentials;
 mod hostile;
+mod issuers;
 mod names;
 mod presets;
+mod providers;
 mod relations;
 mod schemas;
 mod tokens;

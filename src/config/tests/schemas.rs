@@ -76,7 +76,7 @@ fn what_a_cold_start_can_see_is_said_by_it() {
     );
     check(
         "request: { schema: s/a.txt }",
-        &["12:67 routes.POST /b.request.schema: a schema's file is JSON or YAML"],
+        &["12:67 routes.POST /b.request.schema: a file here is JSON or YAML"],
     );
     let network = "a schema is not fetched from the network";
     check(

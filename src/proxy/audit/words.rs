@@ -67,6 +67,26 @@ pub struct ApiActivity<'r> {
 struct Actor<'r> {
     /// The entry of `callers`; `-` where it was refused before that was known.
     app_name: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idp: Option<Idp<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<User<'r>>,
+}
+
+/// Who has issued the token that was shown.
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+struct Idp<'r> {
+    /// The entry of `issuers`.
+    name: &'r str,
+}
+
+/// The human who is accountable.
+#[derive(Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+struct User<'r> {
+    /// What the claim says that the caller's rule names (`human`).
+    uid: &'r str,
 }
 
 /// What was called.
@@ -227,7 +247,11 @@ impl Event for Record<'_> {
         ApiActivity {
             activity_id,
             activity_name,
-            actor: Actor { app_name: self.caller.as_deref().unwrap_or(NOBODY) },
+            actor: Actor {
+                app_name: self.caller.as_deref().unwrap_or(NOBODY),
+                idp: self.issuer.as_deref().map(|name| Idp { name }),
+                user: self.human.as_deref().map(|uid| User { uid }),
+            },
             api: Api {
                 operation: self.route.as_deref().unwrap_or(NOBODY),
                 request: RequestId { uid: &self.request_id },

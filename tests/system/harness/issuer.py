@@ -10,7 +10,7 @@ import urllib.parse
 import jwt
 import requests
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from .process import Process, tools, wait_until
 from .upstream import Upstream, answer
@@ -20,13 +20,20 @@ PEM = serialization.Encoding.PEM
 NO_PASSPHRASE = serialization.NoEncryption()
 
 
+_MAKERS = {
+    **dict.fromkeys(("RS", "PS"), lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ES384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate,
+}
+
+
 class Key:
     """A key pair: PEM as people keep it, and the public half."""
 
     def __init__(self, alg):
         self.alg = alg
-        self._key = (rsa.generate_private_key(public_exponent=65537, key_size=2048) if alg == "RS256"
-                     else ec.generate_private_key(ec.SECP256R1()))
+        self._key = _MAKERS[alg[:2] if alg[:2] in ("RS", "PS") else alg]()
 
     @property
     def pem(self):
@@ -36,6 +43,10 @@ class Key:
     def old_pem(self):
         """PKCS#1 or SEC 1, as GitHub and openssl write it."""
         return self._written(serialization.PrivateFormat.TraditionalOpenSSL)
+
+    @property
+    def private(self):
+        return self._key
 
     @property
     def public(self):

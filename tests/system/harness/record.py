@@ -20,6 +20,8 @@ def facts(line):
         "method": line["http_request"].get("http_method", ""),
         "route": _named(line["api"]["operation"]),
         "caller": _named(line["actor"]["app_name"]),
+        "issuer": line["actor"].get("idp", {}).get("name"),
+        "human": line["actor"].get("user", {}).get("uid"),
         "origin": line["http_request"].get("http_headers", [{"value": None}])[0]["value"],
         "source": line["src_endpoint"].get("ip", ""),
         "status": response.get("code", 0),

@@ -1,0 +1,69 @@
+//! The pinned keys of issuers: files beside the configuration, each a JWKS (RFC 7517 §5).
+//!
+//! Whether a key can be used is for the verifier to say. Here is what is
+//! never right: a file that holds none, and one that holds a secret.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::beside::{self, Read, Wrong};
+use super::declared::Declared;
+use super::flaw::{Flaw, Flaws};
+use super::tree::At;
+
+/// What only whoever signs may know (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// The keys of each issuer that pins them.
+pub(super) fn gather(
+    declared: &Declared,
+    root: &At<'_>,
+    read: &Read<'_>,
+    flaws: &mut Flaws,
+) -> BTreeMap<String, Value> {
+    let issuers = root.key("issuers");
+    let mut found = BTreeMap::new();
+    for (name, issuer) in &declared.issuers {
+        let Some(path) = &issuer.keys else { continue };
+        let issuer = issuers.key(name);
+        match document(path, read) {
+            Ok(keys) => drop(found.insert(name.clone(), keys)),
+            Err((what, help)) => {
+                let at = issuer.key("keys");
+                flaws.push(Flaw::new(at.path(), at.place(), what, help));
+            }
+        }
+    }
+    found
+}
+
+fn document(path: &str, read: &Read<'_>) -> Result<Value, Wrong> {
+    if path.contains("://") {
+        let help = "remove `keys`, and they are fetched as the issuer says; or write the path of a file";
+        return Err(("only a file can be named here".to_owned(), help.to_owned()));
+    }
+    let keys = beside::document(path, read)?;
+    judge(&keys)?;
+    Ok(keys)
+}
+
+fn judge(keys: &Value) -> Result<(), Wrong> {
+    let wrong = |what: &str, help: &str| Err((what.to_owned(), help.to_owned()));
+    let keys = match keys.get("keys").and_then(Value::as_array) {
+        Some(keys) if !keys.is_empty() && keys.iter().all(|key| key["kty"].is_string()) => keys,
+        _ => {
+            return wrong(
+                "this file holds no JWKS",
+                "let it be `{\"keys\": […]}`, as the issuer publishes it",
+            );
+        }
+    };
+    if keys.iter().any(|key| PRIVATE.iter().any(|member| key.get(member).is_some())) {
+        return wrong(
+            "a key in this file is secret, and nobody but the issuer may have it",
+            "put the public keys there, as the issuer publishes them, and have the secret one replaced",
+        );
+    }
+    Ok(())
+}
