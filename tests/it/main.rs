@@ -29,6 +29,7 @@ mod headers;
 mod credentials;
 mod tokens;
 mod issuers;
+mod callers;
 mod choices;
 mod presets;
 mod signatures;

@@ -22,6 +22,7 @@ pub fn facts(record: &Value) -> Value {
         "method": record["http_request"]["http_method"].as_str().unwrap_or_default(),
         "route": named(&record["api"]["operation"]),
         "caller": named(&record["actor"]["app_name"]),
+        "human": record["actor"]["user"]["uid"],
         "origin": origin,
         "source": record["src_endpoint"]["ip"].as_str().unwrap_or_default(),
         "status": record["http_response"]["code"].as_u64().unwrap_or_default(),

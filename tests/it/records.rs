@@ -84,7 +84,7 @@ async fn a_record_says_who_what_where_and_with_which_secret() {
     }
     let expected = json!({
         "time": 0, "request_id": "request-1", "api_key_id": "key-id",
-        "method": "POST", "route": "POST /a/{id}", "caller": "website", "origin": APP, "source": "192.0.2.1",
+        "method": "POST", "route": "POST /a/{id}", "caller": "website", "human": null, "origin": APP, "source": "192.0.2.1",
         "status": 200, "code": null, "duration_ms": null, "upstream": "api", "upstream_status": 200,
         "upstream_ms": null, "retries": 0, "secrets": [{ "name": "key" }], "bytes_in": 5, "bytes_out": 18,
     });

@@ -73,6 +73,7 @@ pub struct Setup {
     manager: Option<Manager>,
     delivery: Option<Delivery>,
     audit: String,
+    callers: String,
 }
 
 pub struct World {
@@ -107,7 +108,14 @@ impl Setup {
             manager: None,
             delivery: None,
             audit: String::new(),
+            callers: "callers: { website: { anonymous: true }, members: { anonymous: true } }\n".to_owned(),
         }
+    }
+
+    /// What the file says about who calls: `callers`, and `issuers` if it likes.
+    pub fn callers(mut self, text: &str) -> Self {
+        self.callers = format!("{text}\n");
+        self
     }
 
     /// What the file says about where the secrets are.
@@ -210,12 +218,12 @@ impl Setup {
             "version: 1\n\
              secrets: {}\n\
              upstreams:\n  api: {{ url: '{url}{}', dangerous_plain_http: true, dangerous_private_network: true{more} }}\n\
-             {cors}{}\
-             callers: {{ website: {{ anonymous: true }}, members: {{ anonymous: true }} }}\n\
+             {cors}{}{}\
              routes:\n{}",
             self.secrets,
             self.base,
             self.audit,
+            self.callers,
             routes.concat()
         )
     }
