@@ -1,7 +1,6 @@
 //! The pinned keys of issuers: files beside the configuration, each a JWKS (RFC 7517 §5).
 //!
-//! Whether a key can be used is for the verifier to say. Here is what is
-//! never right: a file that holds none, and one that holds a secret.
+//! A file that holds none that can be used, or one that is secret, is a flaw.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +10,7 @@ use super::beside::{self, Read, Wrong};
 use super::declared::Declared;
 use super::flaw::{Flaw, Flaws};
 use super::tree::At;
+use crate::identity::Keys;
 
 /// What only whoever signs may know (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -45,7 +45,14 @@ fn document(path: &str, read: &Read<'_>) -> Result<Value, Wrong> {
     }
     let keys = beside::document(path, read)?;
     judge(&keys)?;
-    Ok(keys)
+    let help = "put there what the issuer publishes, and ask it why";
+    match Keys::parse(keys.to_string().as_bytes()) {
+        Ok(usable) if usable.is_empty() => {
+            Err(("none of the keys in this file can be used".to_owned(), help.to_owned()))
+        }
+        Ok(_) => Ok(keys),
+        Err(why) => Err((format!("these keys cannot be used: {why}"), help.to_owned())),
+    }
 }
 
 fn judge(keys: &Value) -> Result<(), Wrong> {

@@ -41,7 +41,7 @@ impl Alg {
         Self::Es384,
         Self::EdDsa,
     ];
-    /// What an issuer may sign with, unless it is declared.
+    /// What most issuers sign with.
     pub const USUAL: [Self; 2] = [Self::Rs256, Self::Es256];
     /// What an RSA key can do.
     pub(super) const RSA: [Self; 6] =

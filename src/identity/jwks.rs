@@ -19,7 +19,7 @@ const PAUSE_EMPTY: Duration = Duration::from_secs(5);
 /// So long after they have aged, keys serve where no others can be had.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 /// A key that an issuer did not have is not asked for again before that.
-const UNKNOWN: Duration = Duration::from_secs(2 * 60);
+const UNKNOWN: Duration = PAUSE;
 /// So many of them are remembered.
 const MOST_UNKNOWN: usize = 64;
 
@@ -126,6 +126,9 @@ impl Shelf {
         let first = self.kept.is_none();
         self.asked = Some(now);
         let (keys, kept_for) = match outcome {
+            Ok((keys, _)) if keys.is_empty() => {
+                return self.failure = Some("the issuer shows no key that can be used".to_owned());
+            }
             Ok(brought) => brought,
             Err(why) => return self.failure = Some(why),
         };
@@ -211,13 +214,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_that_nobody_has_is_remembered_for_a_while() {
         let world = World::new();
-        for (seconds, fetches) in [(0, 1), (31, 1), (119, 1), (120, 2), (239, 2), (240, 3)] {
+        for (seconds, fetches) in [(0, 1), (29, 1), (30, 2), (59, 2), (60, 3)] {
             assert_eq!(world.find("nobody", seconds).await, Ok((false, fetches)), "{seconds}");
         }
         // It is found as soon as the keys come for another reason.
         world.rotate("nobody");
-        assert_eq!(world.find("another", 270).await, Ok((false, 4)));
-        assert_eq!(world.find("nobody", 271).await, Ok((true, 4)));
+        assert_eq!(world.find("another", 90).await, Ok((false, 4)));
+        assert_eq!(world.find("nobody", 91).await, Ok((true, 4)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -36,7 +36,7 @@ pub struct Verified<'i> {
     pub issuer: &'i str,
     /// What it says.
     pub claims: Claims,
-    /// Members of its header that would have led elsewhere, and did not: for the record.
+    /// Members of its header that would have led elsewhere, and did not.
     pub ignored: Vec<&'static str>,
 }
 

@@ -20,7 +20,7 @@ const LONGEST_HEADER: usize = 1024;
 const LONGEST_KID: usize = 200;
 
 /// Where a header would send us for a key, or the key itself (RFC 7515
-/// §4.1.2, §4.1.3, §4.1.5 and §4.1.6): passed over, and told to the record.
+/// §4.1.2, §4.1.3, §4.1.5 and §4.1.6): passed over.
 const SUITCASES: [&str; 4] = ["jku", "jwk", "x5c", "x5u"];
 
 /// What a token says it is (RFC 8725 §3.11).

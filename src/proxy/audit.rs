@@ -25,6 +25,7 @@ use super::authorize::Grant;
 use super::cache::Outcome;
 use super::forward::Effort;
 use super::guard::Leaks;
+use super::identify::{Caller, Proof};
 use super::stream::End;
 use crate::credential::Used;
 use crate::trail::Trail;
@@ -57,6 +58,7 @@ pub struct Record<'r> {
     steps: Steps,
     status: u16,
     code: Option<&'static str>,
+    reason: Option<&'static str>,
     cause: Option<String>,
     took: Duration,
     upstream: Option<Cow<'r, str>>,
@@ -113,6 +115,7 @@ impl<'r> Record<'r> {
             steps: Steps::default(),
             status: 0,
             code: None,
+            reason: None,
             cause: None,
             took: Duration::ZERO,
             upstream: None,
@@ -145,6 +148,14 @@ impl<'r> Record<'r> {
     /// The route it found.
     pub fn found(&self) -> Option<&'r Route> {
         self.found
+    }
+
+    /// Notes whose token was shown and for whom, before anybody says whether that is enough.
+    pub fn shown(&mut self, caller: &Caller<'r>) {
+        if let Proof::Token(token) = caller.proof() {
+            self.issuer = Some(Cow::Borrowed(token.issuer));
+            self.human = Some(token.claims.subject().to_owned());
+        }
     }
 
     /// Notes to whom the route was granted, and against which rule.
@@ -215,6 +226,7 @@ impl<'r> Record<'r> {
     /// Notes why it ended early, and says so to the caller.
     pub fn problem(&mut self, problem: &Problem) -> Response {
         self.code = Some(problem.kind().code());
+        self.reason = problem.finer();
         self.cause = problem.cause().map(str::to_owned);
         problem.answer(&self.request_id)
     }

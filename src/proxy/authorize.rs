@@ -19,7 +19,7 @@ use crate::identity::{Reason, Refusal, Verified};
 use crate::wire::problem::Kind;
 use crate::wire::{Problem, Request};
 
-/// Who may use a route: a list of caller classes, first fit first.
+/// Who may use a route: classes of callers, of which a token must fit one, and no more.
 pub struct Policy {
     classes: Vec<Class>,
     /// What must hold of the request.
@@ -115,14 +115,22 @@ impl Policy {
                 Err(denied) => denied,
             },
         };
-        // Whoever shows a token that is not good is told so, also where anybody may call.
-        let is_anybody = matches!(denied.kind(), Kind::TokenMissing | Kind::CallerNotAllowed);
-        if let Some(class) = self.classes.iter().find(|class| class.anonymous && is_anybody) {
-            return Ok(Admitted::unproven(class, None));
-        }
-        match self.classes.iter().find(|class| class.observe) {
-            Some(class) => Ok(Admitted::unproven(class, Some(denied.kind()))),
-            None => Err(denied),
+        // Who shows nothing, or a good token that no rule is for, is still anybody. Whoever
+        // shows one that is not good is told so, also where anybody may call.
+        let is_anybody = match denied.kind() {
+            Kind::TokenMissing => true,
+            Kind::CallerNotAllowed => denied.finer() != Some(Reason::AmbiguousRule.as_str()),
+            _ => false,
+        };
+        let anybody = self.classes.iter().find(|class| class.anonymous);
+        let observing = self.classes.iter().find(|class| class.observe);
+        match (anybody, observing) {
+            (Some(class), _) if is_anybody => Ok(Admitted::unproven(class, None)),
+            // Never as more than anybody, where there is such a class.
+            (Some(class), Some(_)) | (None, Some(class)) => {
+                Ok(Admitted::unproven(class, Some(denied.kind())))
+            }
+            (_, None) => Err(denied),
         }
     }
 
@@ -202,9 +210,12 @@ fn stranger(miss: Option<&(&Class, Miss)>, token: &Verified<'_>) -> Problem {
         Some(value) => format!("the token's `{}` is {value}, and this route is for others", miss.claim),
         None => format!("the token has no claim `{}`", miss.claim),
     };
+    let wanted = class.rule.iter().flat_map(|rule| &rule.matches).find(|wanted| wanted.claim == miss.claim);
+    let wanted = wanted.map_or_else(|| "to name the human".to_owned(), |wanted| wanted.test.to_string());
+    let got = miss.value.as_deref().unwrap_or("nothing");
     Problem::new(Kind::CallerNotAllowed, detail)
         .reason(miss.reason.code())
-        .because(format!("the token does not fit the rule of caller `{}`", class.name))
+        .because(format!("caller `{}` wants `{}` {wanted}, and it is {got}", class.name, miss.claim))
 }
 
 /// Grants do not depend on an order.

@@ -192,6 +192,26 @@ pub fn vary(own: &'static str, answer: &HeaderMap) -> HeaderValue {
     HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static(own))
 }
 
+/// Keeps an answer to whoever has shown a token: an upstream that says `public` speaks
+/// of us, its own caller, and a shared cache would take it at its word (RFC 9111 §3.5).
+pub fn keep_private(headers: &mut HeaderMap) {
+    let said = headers.get_all(header::CACHE_CONTROL);
+    let said: Vec<&str> = said.iter().filter_map(|value| value.to_str().ok()).collect();
+    let all = said.join(", ");
+    let shared = ["public", "s-maxage", "private", "proxy-revalidate"];
+    let name = |word: &str| word.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let mut words: Vec<&str> = all.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+    words.retain(|word| !shared.contains(&name(word).as_str()));
+    words.insert(0, "private");
+    if let Ok(value) = HeaderValue::try_from(words.join(", ")) {
+        headers.insert(header::CACHE_CONTROL, value);
+    }
+    let vary = headers.get(header::VARY).and_then(|vary| vary.to_str().ok()).unwrap_or("origin");
+    if let Ok(value) = HeaderValue::try_from(format!("{vary}, authorization")) {
+        headers.insert(header::VARY, value);
+    }
+}
+
 /// `access-control-allow-headers`: what a page may send on this route. The
 /// list is short and fixed, so a browser can cache it. `token`: whether it may
 /// be one, for us; it never goes upstream.

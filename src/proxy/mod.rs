@@ -168,6 +168,9 @@ impl Proxy {
             (record.problem(&problem), None)
         });
         self.cors.decorate(&asking, record.found(), &mut response);
+        if record.found().is_some_and(|route| route.policy.wants_proof()) {
+            headers::keep_private(response.headers_mut());
+        }
         let response = record.close(response, started.elapsed());
         self.busy.store(false, Ordering::Relaxed);
         let Some(passage) = passage else {
@@ -230,6 +233,7 @@ impl Proxy {
         record.route(route);
         let ours = self.public_url.clone().or_else(|| request.public_url.clone());
         let caller = identify::identify(&request, &route.policy, &self.issuers, (now, deadline)).await;
+        record.shown(&caller);
         let grant = found.authorize(&caller, &request, now).await?;
         record.caller(&grant);
         let call = Call { class: grant.class(), ours, now, started, deadline };

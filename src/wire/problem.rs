@@ -286,6 +286,11 @@ impl Problem {
         self.0.kind
     }
 
+    /// Which of several things it is.
+    pub fn finer(&self) -> Option<&'static str> {
+        self.0.reason
+    }
+
     /// What the caller is told.
     pub fn detail(&self) -> &str {
         &self.0.detail

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::config::Declared;
 use serde_json::{Value, json};
 
+use crate::upstream::say;
 use crate::world::{APP, Setup, World};
 
 const CALLERS: &str = "\
@@ -25,7 +26,9 @@ GET /staff: { allow: [staff], upstream: api }
 GET /fresh: { allow: [fresh], upstream: api }
 GET /robot: { allow: [robot], upstream: api }
 GET /both: { allow: [website, staff], upstream: api, response: { cache: 1m } }
+GET /mixed: { allow: [robot, website], upstream: api }
 GET /tried: { allow: [tried], upstream: api }
+GET /open-tried: { allow: [website, tried], upstream: api }
 GET /all: { {open} }";
 
 /// Whoever has its key is any of the issuers.
@@ -61,7 +64,7 @@ impl Signer {
 
 /// `check` refuses two callers of one route that a token could be both of. So they meet here.
 fn meet(declared: &mut Declared) {
-    let robots = declared.routes.values_mut().filter(|route| route.allow == ["robot"]);
+    let robots = declared.routes.values_mut().filter(|route| route.allow.contains(&"robot".to_owned()));
     robots.for_each(|route| route.allow.insert(0, "staff".to_owned()));
 }
 
@@ -91,7 +94,7 @@ async fn who_somebody_is_depends_on_their_token_and_on_no_order() {
     let check = async |path: &str, changes: Value, seconds: u64, verdict: &str, caller: &str, said: &str| {
         let token = if changes.is_null() { String::new() } else { signer.token(changes.clone()) };
         let (was, by, human, reason) = ask(&world, path, &token, seconds).await;
-        let known = human.as_str().or(reason.as_str()).unwrap_or_default();
+        let known = reason.as_str().or(human.as_str()).unwrap_or_default();
         let by = by.as_str().unwrap_or_default();
         assert_eq!((was.as_str(), by, known), (verdict, caller, said), "{path} {changes}");
     };
@@ -100,7 +103,7 @@ async fn who_somebody_is_depends_on_their_token_and_on_no_order() {
     check("/staff", json!({}), 300, "401 token_invalid", "", "expired").await;
     check("/staff", json!({ "groups": ["guests"] }), 0, "403 caller_not_allowed", "", "claim_mismatch").await;
     check("/staff", json!({ "groups": null }), 0, "403 caller_not_allowed", "", "claim_missing").await;
-    check("/staff", json!({ "iss": "https://other.example" }), 0, "403 caller_not_allowed", "", "").await;
+    check("/staff", json!({ "iss": "https://other.example" }), 0, "403 caller_not_allowed", "", "jane").await;
     check("/staff", json!({ "sub": null }), 0, "401 token_invalid", "", "claim_missing").await;
     check("/staff", Value::Null, 0, "401 token_missing", "", "").await;
     // How old a token may be is the caller's to say, and not the route's first concern.
@@ -109,12 +112,13 @@ async fn who_somebody_is_depends_on_their_token_and_on_no_order() {
     // A machine has no human; and one that is both is neither.
     check("/robot", json!({ "kind": "robot", "groups": [] }), 0, "200", "robot", "").await;
     let both = json!({ "kind": "robot" });
-    check("/robot", both, 0, "403 caller_not_allowed", "", "ambiguous_rule").await;
+    check("/robot", both.clone(), 0, "403 caller_not_allowed", "", "ambiguous_rule").await;
     // Where anybody may call, whoever fits no rule is anybody; whose token is not good is told so.
     check("/both", json!({}), 0, "200", "staff", "jane").await;
     check("/both", json!({ "groups": [] }), 0, "200", "website", "").await;
     check("/both", Value::Null, 0, "200", "website", "").await;
     check("/both", json!({}), 300, "401 token_invalid", "", "expired").await;
+    check("/mixed", both, 0, "403 caller_not_allowed", "", "ambiguous_rule").await;
     check("/all", json!({}), 9_999, "200", "website", "").await;
 }
 
@@ -122,15 +126,53 @@ async fn who_somebody_is_depends_on_their_token_and_on_no_order() {
 async fn a_rule_that_is_observed_lets_in_and_says_whom_it_would_deny() {
     let signer = Signer::new();
     let world = world(&signer).await;
-    for (changes, denied) in [
-        (json!({ "groups": ["tried"] }), Value::Null),
-        (json!({}), json!("caller_not_allowed")),
-        (json!({ "aud": "else" }), json!("token_invalid")),
+    // Never as more than anybody, where the route is open to anybody.
+    for (path, changes, caller, denied) in [
+        ("/tried", json!({ "groups": ["tried"] }), "tried", Value::Null),
+        ("/tried", json!({}), "tried", json!("caller_not_allowed")),
+        ("/tried", json!({ "aud": "else" }), "tried", json!("token_invalid")),
+        ("/open-tried", json!({ "groups": ["tried"] }), "tried", Value::Null),
+        ("/open-tried", json!({}), "website", Value::Null),
+        ("/open-tried", json!({ "aud": "else" }), "website", json!("token_invalid")),
     ] {
-        let (verdict, caller, ..) = ask(&world, "/tried", &signer.token(changes.clone()), 0).await;
-        assert_eq!((verdict.as_str(), caller), ("200", json!("tried")), "{changes}");
-        assert_eq!(world.record().get("would_deny").cloned().unwrap_or_default(), denied, "{changes}");
+        let (verdict, by, ..) = ask(&world, path, &signer.token(changes.clone()), 0).await;
+        assert_eq!((verdict.as_str(), by), ("200", json!(caller)), "{path} {changes}");
+        assert_eq!(world.record().get("would_deny").cloned().unwrap_or_default(), denied, "{path} {changes}");
     }
+}
+
+#[tokio::test]
+async fn no_shared_cache_keeps_what_somebody_got_for_a_token() {
+    let signer = Signer::new();
+    let setup = Setup::routes(ROUTES).callers(CALLERS).file("keys.json", &signer.jwks()).mend(meet);
+    let public = |_: &_| say(200).with("cache-control", "public, max-age=600, s-maxage=900").body("{}");
+    let world = setup.answer(public).start().await;
+    let token = format!("Bearer {}", signer.token(json!({})));
+    for (path, expected) in
+        [("/staff", "private, max-age=600"), ("/all", "public, max-age=600, s-maxage=900")]
+    {
+        let answer = world.get(path).from(APP).header("authorization", &token).send().await;
+        assert_eq!(answer.header("cache-control").as_deref(), Some(expected), "{path}");
+        let vary = answer.header("vary").unwrap();
+        assert_eq!(vary.contains("authorization"), path == "/staff", "{path}: {vary}");
+    }
+}
+
+#[tokio::test]
+async fn the_record_of_a_refusal_says_who_it_was_and_what_was_wanted() {
+    let signer = Signer::new();
+    let world = world(&signer).await;
+    ask(&world, "/staff", &signer.token(json!({ "groups": ["guests"] })), 0).await;
+    let line = world.lines().into_iter().rfind(|line| line["class_uid"] == 6003).unwrap();
+    assert_eq!(
+        (&line["actor"]["idp"]["name"], &line["actor"]["user"]["uid"]),
+        (&json!("idp"), &json!("jane"))
+    );
+    assert_eq!(line["unmapped"]["reason"], "claim_mismatch");
+    assert_eq!(
+        line["status_detail"],
+        "caller `staff` wants `groups` to contain staff, and it is [\"guests\"]"
+    );
 }
 
 #[tokio::test]

@@ -37,8 +37,12 @@ pub(super) fn check(declared: &Declared, root: &At<'_>, flaws: &mut Flaws) {
         let provider = issuer.and_then(|issuer| Provider::of(issuer, &known));
         let shared = issuer.zip(provider).is_some_and(|(issuer, provider)| provider.is_shared(issuer));
         claims(caller, provider, shared, &at.key("match"), flaws);
+        if issuer.is_some() && provider.is_none() && caller.matches.is_empty() {
+            everybody(&at.key("match"), flaws);
+        }
+        let hearsay = |claim: &String| provider.is_some_and(|provider| provider.hearsay.contains(claim));
         if let Some(Parsed(Human::Claim(claim))) = &caller.human
-            && chosen(claim, provider)
+            && (chosen(claim, provider) || hearsay(claim))
         {
             flaws.note(&at.key("human"), CHOSEN, "name a claim that the issuer vouches for");
         }
@@ -124,6 +128,14 @@ fn claims(caller: &Caller, provider: Option<&Provider>, shared: bool, at: &At<'_
         let what = "anybody at this issuer can have a token that says this, as long as no tenant is pinned";
         flaws.note_key(&at.key(claim), what, help.as_str());
     }
+}
+
+/// Of an issuer that no preset knows, nobody here can say who gets its tokens.
+fn everybody(at: &At<'_>, flaws: &mut Flaws) {
+    let what = "everybody who has a token of this issuer for this audience would be let in";
+    let help = "write in `match` what their tokens say and others' do not; for everybody of an issuer \
+                that is yours alone: `match: { sub: { regex: \"^.+$\" } }`";
+    flaws.missing(at, what, help);
 }
 
 /// No tenant is pinned: said where one is matched by a form, or else of the whole.

@@ -127,15 +127,21 @@ fn an_issuer_that_nobody_comes_from_is_no_flaw_and_is_told() {
         declared.warnings.iter().map(|flaw| format!("{}: {}", flaw.at, flaw.what)).collect::<Vec<_>>()
     };
     assert_eq!(warned(&[]), ["issuers.acme: no caller is known by tokens of this issuer"]);
-    assert_eq!(warned(&[("dev", "issuer: acme, human: sub")]), [""; 0]);
+    assert_eq!(warned(&[("dev", "issuer: acme, human: sub, match: { k: v }")]), [""; 0]);
 }
+
+/// A point of P-256 that everybody knows: where it begins (SEC 2 §2.4.2).
+const X: &str = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY";
+const Y: &str = "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU";
 
 #[test]
 fn keys_are_pinned_by_a_file_that_holds_only_public_ones() {
-    let public = r#"{ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "a", "x": "x", "y": "y" }] }"#;
+    let public =
+        format!(r#"{{ "keys": [{{ "kty": "EC", "crv": "P-256", "kid": "a", "x": "{X}", "y": "{Y}" }}] }}"#);
     let files = |path: &str| match path {
         "keys/acme.json" => Ok(public.as_bytes().to_vec()),
-        "acme.yaml" => Ok(b"keys: [{ kty: RSA, n: n, e: AQAB }]".to_vec()),
+        "acme.yaml" => Ok(format!("keys: [{{ kty: EC, crv: P-256, x: {X}, y: {Y} }}]").into_bytes()),
+        "weak.json" => Ok(br#"{ "keys": [{ "kty": "RSA", "n": "AQAB", "e": "AQAB" }] }"#.to_vec()),
         "none.json" => Ok(br#"{ "keys": [] }"#.to_vec()),
         "list.json" => Ok(br#"[{ "kty": "EC" }]"#.to_vec()),
         "odd.json" => Ok(br#"{ "keys": ["a"] }"#.to_vec()),
@@ -152,7 +158,7 @@ fn keys_are_pinned_by_a_file_that_holds_only_public_ones() {
         }
     };
     let declared = read_beside(with("./keys/acme.json"), &files).unwrap();
-    assert_eq!(declared.keys["acme"], serde_json::from_str::<serde_json::Value>(public).unwrap());
+    assert_eq!(declared.keys["acme"], serde_json::from_str::<serde_json::Value>(&public).unwrap());
     assert!(read_beside(with("acme.yaml"), &files).is_ok());
     for path in ["none.json", "list.json", "odd.json"] {
         check(path, "this file holds no JWKS");
@@ -160,6 +166,7 @@ fn keys_are_pinned_by_a_file_that_holds_only_public_ones() {
     for path in ["private.json", "shared.json"] {
         check(path, "a key in this file is secret, and nobody but the issuer may have it");
     }
+    check("weak.json", "none of the keys in this file can be used");
     check("lost.json", "`lost.json` cannot be read: it is not there");
     check("../up.json", "this path leads above the configuration");
     check("https://id.acme.dev/keys.json", "only a file can be named here");

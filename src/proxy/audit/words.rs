@@ -65,7 +65,7 @@ pub struct ApiActivity<'r> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 struct Actor<'r> {
-    /// The entry of `callers`; `-` where it was refused before that was known.
+    /// The entry of `callers`; `-` where the route was not granted.
     app_name: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     idp: Option<Idp<'r>>,
@@ -85,7 +85,7 @@ struct Idp<'r> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 struct User<'r> {
-    /// What the claim says that the caller's rule names (`human`).
+    /// What the claim says that the caller's rule names (`human`); the `sub` of a token that fits none.
     uid: &'r str,
 }
 
@@ -217,6 +217,9 @@ struct Unmapped<'r> {
     /// What the route's meters read of the upstream's answer, rounded down.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     meters: &'r BTreeMap<String, u64>,
+    /// Which of several things a problem is: why a token was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     /// Whether the upstream refused the first key, and it was sent once more with a new one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     renewed: bool,
@@ -307,6 +310,7 @@ impl Record<'_> {
             leak: self.leak,
             leaked: Leaks::iter(&self.leaked).collect(),
             meters: &self.meters,
+            reason: self.reason,
             renewed: self.renewed,
             retries: self.retries,
             stale: &self.stale,
