@@ -5,7 +5,8 @@ import copy
 from ocsf.v1_7_0.events import ApiActivity, ApplicationLifecycle
 
 CLASSES = {6002: ApplicationLifecycle, 6003: ApiActivity}
-MORE = ("api_key_id", "cache", "leak", "leaked", "renewed", "stale", "stream", "would_deny")
+MORE = ("api_key_id", "cache", "leak", "leaked", "reason", "renewed", "stale", "stream", "would_deny")
+PROVEN = (("issuer", "idp", "name"), ("human", "user", "uid"))
 
 
 def facts(line):
@@ -20,8 +21,6 @@ def facts(line):
         "method": line["http_request"].get("http_method", ""),
         "route": _named(line["api"]["operation"]),
         "caller": _named(line["actor"]["app_name"]),
-        "issuer": line["actor"].get("idp", {}).get("name"),
-        "human": line["actor"].get("user", {}).get("uid"),
         "origin": line["http_request"].get("http_headers", [{"value": None}])[0]["value"],
         "source": line["src_endpoint"].get("ip", ""),
         "status": response.get("code", 0),
@@ -37,6 +36,7 @@ def facts(line):
         "bytes_out": response.get("body_length", 0),
     }
     found |= {name: more[name] for name in MORE if name in more}
+    found |= {name: line["actor"][noun][key] for name, noun, key in PROVEN if noun in line["actor"]}
     return found | ({"cause": line["status_detail"]} if "status_detail" in line else {})
 
 
