@@ -112,7 +112,7 @@ impl Blueprint {
         let strict = audit.mode == Some(AuditMode::Strict);
         let metrics = audit.metrics.unwrap_or(true);
         Ok(Self {
-            issuers: Trusted::all(declared.issuers, &declared.keys)?,
+            issuers: Trusted::all(declared.issuers, declared.keys)?,
             cors: build_cors(declared.cors),
             routes,
             wanted,

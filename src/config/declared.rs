@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 use validator::Validate;
 
 pub use super::audit::{Audit, AuditMode};
@@ -17,6 +16,7 @@ use super::flaw::Flaw;
 pub use super::identity::{Caller, Issuer, Plan};
 use super::schemas::{Query, SchemaText};
 use crate::body::schema::Files;
+use crate::identity::Keys;
 use crate::proxy::cors::OriginPattern;
 use crate::proxy::forward::BaseUrl;
 use crate::proxy::pattern::{RouteKey, Verb};
@@ -70,7 +70,7 @@ pub struct Declared {
     pub files: Files,
     /// The keys of issuers that are pinned: for each issuer's name the JWKS beside this file.
     #[serde(skip)]
-    pub keys: BTreeMap<String, Value>,
+    pub keys: BTreeMap<String, Keys>,
     /// What is no flaw, and what whoever runs this should know all the same.
     #[serde(skip)]
     pub warnings: Vec<Flaw>,

@@ -15,6 +15,7 @@ use url::{Host, Url};
 use validator::Validate;
 
 use super::fields::{Duration, Parsed, Quota};
+use crate::identity::Alg;
 use crate::identity::rule::{Glob, Human, Match, Pattern, Rule, Test};
 
 /// Somebody whose tokens we trust: an OpenID Connect issuer.
@@ -57,30 +58,6 @@ impl Issuer {
     pub fn algs(&self) -> &[Alg] {
         self.algs.as_deref().unwrap_or(&[Alg::RS256])
     }
-}
-
-/// How a token may be signed. Those with a shared secret are not here: whoever could check one could make one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(rename = "TokenAlg"))]
-pub enum Alg {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    RS256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    RS384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    RS512,
-    /// RSASSA-PSS with SHA-256.
-    PS256,
-    /// RSASSA-PSS with SHA-384.
-    PS384,
-    /// RSASSA-PSS with SHA-512.
-    PS512,
-    /// ECDSA on P-256 with SHA-256.
-    ES256,
-    /// ECDSA on P-384 with SHA-384.
-    ES384,
-    /// Edwards curves (RFC 8037 §3.1).
-    EdDSA,
 }
 
 /// Somebody who calls.

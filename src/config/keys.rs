@@ -10,10 +10,8 @@ use super::beside::{self, Read, Wrong};
 use super::declared::Declared;
 use super::flaw::{Flaw, Flaws};
 use super::tree::At;
-use crate::identity::Keys;
-
-/// What only whoever signs may know (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+use crate::identity::Alg;
+use crate::identity::keys::{Keys, PRIVATE};
 
 /// The keys of each issuer that pins them.
 pub(super) fn gather(
@@ -21,13 +19,13 @@ pub(super) fn gather(
     root: &At<'_>,
     read: &Read<'_>,
     flaws: &mut Flaws,
-) -> BTreeMap<String, Value> {
+) -> BTreeMap<String, Keys> {
     let issuers = root.key("issuers");
     let mut found = BTreeMap::new();
     for (name, issuer) in &declared.issuers {
         let Some(path) = &issuer.keys else { continue };
-        let issuer = issuers.key(name);
-        match document(path, read) {
+        let (issuer, algs) = (issuers.key(name), issuer.algs());
+        match document(path, algs, read) {
             Ok(keys) => drop(found.insert(name.clone(), keys)),
             Err((what, help)) => {
                 let at = issuer.key("keys");
@@ -38,7 +36,7 @@ pub(super) fn gather(
     found
 }
 
-fn document(path: &str, read: &Read<'_>) -> Result<Value, Wrong> {
+fn document(path: &str, algs: &[Alg], read: &Read<'_>) -> Result<Keys, Wrong> {
     if path.contains("://") {
         let help = "remove `keys`, and they are fetched as the issuer says; or write the path of a file";
         return Err(("only a file can be named here".to_owned(), help.to_owned()));
@@ -47,10 +45,11 @@ fn document(path: &str, read: &Read<'_>) -> Result<Value, Wrong> {
     judge(&keys)?;
     let help = "put there what the issuer publishes, and ask it why";
     match Keys::parse(keys.to_string().as_bytes()) {
-        Ok(usable) if usable.is_empty() => {
-            Err(("none of the keys in this file can be used".to_owned(), help.to_owned()))
+        Ok(usable) if algs.iter().any(|alg| usable.fits(*alg)) => Ok(usable),
+        Ok(_) => {
+            let what = "none of the keys in this file can be used for what the issuer's `algs` name";
+            Err((what.to_owned(), help.to_owned()))
         }
-        Ok(_) => Ok(keys),
         Err(why) => Err((format!("these keys cannot be used: {why}"), help.to_owned())),
     }
 }

@@ -3,62 +3,62 @@
 //! A token's header is compared with that list, and never chooses from a longer one.
 
 use jsonwebtoken::Algorithm;
+use serde::Deserialize;
 
-/// How a token is signed (RFC 7518 §3.1, RFC 8037 §3.1). There is no `none`
-/// and no HMAC: whoever verifies such a token could have made it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a token may be signed (RFC 7518 §3.1, RFC 8037 §3.1). There is no `none`, and those with a shared secret are
+/// not here: whoever could check one could make one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(rename = "TokenAlg"))]
 pub enum Alg {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
+    RS256,
     /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
+    RS384,
     /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
+    RS512,
     /// RSASSA-PSS with SHA-256.
-    Ps256,
+    PS256,
     /// RSASSA-PSS with SHA-384.
-    Ps384,
+    PS384,
     /// RSASSA-PSS with SHA-512.
-    Ps512,
+    PS512,
     /// ECDSA on P-256 with SHA-256.
-    Es256,
+    ES256,
     /// ECDSA on P-384 with SHA-384.
-    Es384,
+    ES384,
     /// Ed25519, which RFC 9864 §2.2 calls by that name.
-    EdDsa,
+    EdDSA,
 }
 
 impl Alg {
     /// Every algorithm, in the order of the manual.
     pub const ALL: [Self; 9] = [
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::EdDsa,
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::EdDSA,
     ];
-    /// What most issuers sign with.
-    pub const USUAL: [Self; 2] = [Self::Rs256, Self::Es256];
     /// What an RSA key can do.
     pub(super) const RSA: [Self; 6] =
-        [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256, Self::Ps384, Self::Ps512];
+        [Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::PS384, Self::PS512];
 
     /// The name, as a header has it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::EdDsa => "EdDSA",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::EdDSA => "EdDSA",
         }
     }
 
@@ -71,15 +71,15 @@ impl Alg {
     /// The same, as the library calls it.
     pub(super) fn algorithm(self) -> Algorithm {
         match self {
-            Self::Rs256 => Algorithm::RS256,
-            Self::Rs384 => Algorithm::RS384,
-            Self::Rs512 => Algorithm::RS512,
-            Self::Ps256 => Algorithm::PS256,
-            Self::Ps384 => Algorithm::PS384,
-            Self::Ps512 => Algorithm::PS512,
-            Self::Es256 => Algorithm::ES256,
-            Self::Es384 => Algorithm::ES384,
-            Self::EdDsa => Algorithm::EdDSA,
+            Self::RS256 => Algorithm::RS256,
+            Self::RS384 => Algorithm::RS384,
+            Self::RS512 => Algorithm::RS512,
+            Self::PS256 => Algorithm::PS256,
+            Self::PS384 => Algorithm::PS384,
+            Self::PS512 => Algorithm::PS512,
+            Self::ES256 => Algorithm::ES256,
+            Self::ES384 => Algorithm::ES384,
+            Self::EdDSA => Algorithm::EdDSA,
         }
     }
 }
@@ -94,7 +94,7 @@ mod tests {
             assert_eq!(Alg::parse(alg.name()), Some(alg));
             assert_eq!(alg.algorithm(), alg.name().parse().unwrap());
         }
-        assert_eq!(Alg::parse("Ed25519"), Some(Alg::EdDsa));
+        assert_eq!(Alg::parse("Ed25519"), Some(Alg::EdDSA));
         for name in
             ["none", "None", "", "rs256", "RS256 ", "HS256", "HS512", "ES512", "ES256K", "Ed448", "RSA-OAEP"]
         {

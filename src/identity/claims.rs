@@ -19,16 +19,6 @@ const LONGEST_LIFE: u64 = 2 * 60 * 60;
 /// OpenID Connect Core 1.0 §2, in characters.
 const LONGEST_SUBJECT: usize = 255;
 
-/// For whom a token must be meant.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Audience<'a> {
-    /// Our name at the issuer.
-    pub ours: &'a str,
-    /// Whether others may be named beside us. Any of them could show us the
-    /// token that it was sent.
-    pub several: bool,
-}
-
 /// What a verified token says. Only verification makes one.
 #[derive(Clone, PartialEq)]
 pub struct Claims {
@@ -40,11 +30,7 @@ pub struct Claims {
 
 impl Claims {
     /// Judges claims whose signature holds, as of `now`.
-    pub(super) fn judge(
-        all: &Map<String, Value>,
-        audience: Audience<'_>,
-        now: SystemTime,
-    ) -> Result<Self, Refusal> {
+    pub(super) fn judge(all: &Map<String, Value>, audience: &str, now: SystemTime) -> Result<Self, Refusal> {
         meant_for(all, audience)?;
         let (issued, expires) = times(all, seconds(now))?;
         Ok(Self { subject: subject(all)?, all: all.clone(), issued, expires })
@@ -84,11 +70,6 @@ impl Claims {
     pub(crate) fn unverified(all: Map<String, Value>) -> Self {
         Self { all, subject: String::new(), issued: 0, expires: 0 }
     }
-
-    /// All of them.
-    pub fn all(&self) -> &Map<String, Value> {
-        &self.all
-    }
 }
 
 /// The names, and no value: values are about people.
@@ -109,7 +90,7 @@ fn descend<'c>(within: &'c Map<String, Value>, path: &str) -> Option<&'c Value> 
 }
 
 /// `aud` is a text or a list of them (RFC 7519 §4.1.3).
-fn meant_for(all: &Map<String, Value>, audience: Audience<'_>) -> Result<(), Refusal> {
+fn meant_for(all: &Map<String, Value>, audience: &str) -> Result<(), Refusal> {
     let said = needed(all, "aud")?;
     let one = std::slice::from_ref(said);
     let list = said.as_array().map_or(one, Vec::as_slice);
@@ -117,12 +98,12 @@ fn meant_for(all: &Map<String, Value>, audience: Audience<'_>) -> Result<(), Ref
     let names = names.ok_or_else(|| mismatch("aud", said, "is neither a text nor a list of texts"))?;
     let wrong = |why: &str| {
         let detail = format!("`aud` is {}: {why}", shown(said));
-        Refusal::new(Reason::WrongAudience, detail).because(format!("expected {}", echo(audience.ours)))
+        Refusal::new(Reason::WrongAudience, detail).because(format!("expected {}", echo(audience)))
     };
-    if !names.contains(&audience.ours) {
+    if !names.contains(&audience) {
         return Err(wrong("the token is not meant for us"));
     }
-    if 1 < names.len() && !audience.several {
+    if 1 < names.len() {
         return Err(wrong("the token is not meant for us alone"));
     }
     Ok(())
@@ -190,16 +171,14 @@ mod tests {
     use super::super::tests::{NOW, at, merge};
     use super::*;
 
-    const US: Audience<'_> = Audience { ours: "us", several: false };
-
     /// Right in every way, but for what is changed.
-    fn judged(change: &Value, audience: Audience<'_>) -> Result<Claims, Refusal> {
+    fn judged(change: &Value, audience: &str) -> Result<Claims, Refusal> {
         let right = json!({ "iss": "x", "aud": "us", "sub": "me", "iat": NOW, "exp": NOW + 300 });
         Claims::judge(merge(&right, change).as_object().unwrap(), audience, at(NOW))
     }
 
     fn check(change: &Value, expected: Result<(), Reason>) {
-        let outcome = judged(change, US);
+        let outcome = judged(change, "us");
         assert_eq!(outcome.map(drop).map_err(|refusal| refusal.code), expected, "{change}");
     }
 
@@ -216,9 +195,6 @@ mod tests {
             check(&json!({ "aud": aud }), Err(Reason::ClaimMismatch));
         }
         check(&json!({ "aud": null }), Err(Reason::ClaimMissing));
-        let both = json!({ "aud": ["sts.amazonaws.com", "us"] });
-        assert!(judged(&both, Audience { several: true, ..US }).is_ok());
-        assert!(judged(&json!({ "aud": ["them"] }), Audience { several: true, ..US }).is_err());
     }
 
     #[test]
@@ -260,7 +236,7 @@ mod tests {
         check(&json!({ "iat": null }), Err(Reason::ClaimMissing));
         check(&json!({ "exp": null }), Err(Reason::ClaimMissing));
         let null = json!({ "iss": "x", "aud": "us", "sub": "me", "iat": NOW, "exp": NOW + 9, "nbf": null });
-        let refusal = Claims::judge(null.as_object().unwrap(), US, at(NOW)).unwrap_err();
+        let refusal = Claims::judge(null.as_object().unwrap(), "us", at(NOW)).unwrap_err();
         assert_eq!(refusal.code, Reason::ClaimMismatch);
     }
 
@@ -279,11 +255,11 @@ mod tests {
 
     #[test]
     fn a_refusal_tells_the_callers_own_and_keeps_what_was_expected() {
-        let refusal = judged(&json!({ "aud": "th\nem" }), Audience { ours: "api://secret-name", ..US });
+        let refusal = judged(&json!({ "aud": "th\nem" }), "api://secret-name");
         let refusal = refusal.unwrap_err();
         assert_eq!(refusal.detail, "`aud` is \"them\": the token is not meant for us");
         assert_eq!(refusal.cause.as_deref(), Some("expected \"api://secret-name\""));
-        let refusal = judged(&json!({ "exp": NOW - 1, "iat": NOW - 9 }), US).unwrap_err();
+        let refusal = judged(&json!({ "exp": NOW - 1, "iat": NOW - 9 }), "us").unwrap_err();
         assert_eq!(refusal.detail, format!("`exp` is {}: the token has ended", NOW - 1));
         assert_eq!(refusal.cause, Some(format!("it is {NOW} now")));
     }
@@ -295,7 +271,7 @@ mod tests {
                 "org_id": "7c2b", "a.b": 1, "a": { "b": 2, "c": { "d": 3 }, "c.d": 4, "list": [{ "x": 5 }] },
                 "https://sts.amazonaws.com/": { "aws_account": "123", "principal_tags": { "team.x": "y" } },
             }),
-            US,
+            "us",
         );
         let claims = claims.unwrap();
         let check = |path: &str, expected: Option<Value>| {

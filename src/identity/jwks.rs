@@ -4,7 +4,6 @@
 //!
 //! An issuer that is down locks nobody out for a day: the keys of before do.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -18,10 +17,6 @@ const PAUSE: Duration = Duration::from_secs(30);
 const PAUSE_EMPTY: Duration = Duration::from_secs(5);
 /// So long after they have aged, keys serve where no others can be had.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
-/// A key that an issuer did not have is not asked for again before that.
-const UNKNOWN: Duration = PAUSE;
-/// So many of them are remembered.
-const MOST_UNKNOWN: usize = 64;
 
 /// The keys of one issuer. Lives as long as the environment does.
 pub struct Jwks {
@@ -45,8 +40,6 @@ struct Shelf {
     asked: Option<SystemTime>,
     /// What came of it, if no keys did.
     failure: Option<String>,
-    /// Names that no key had, and since when we know.
-    unknown: HashMap<Option<String>, SystemTime>,
 }
 
 /// Times are the wall clock's: a frozen environment's own clock may stand still.
@@ -83,8 +76,10 @@ impl Jwks {
         }
         let outcome = self.discovery.fetch().await;
         let mut shelf = self.shelf();
-        shelf.land(outcome, wanted, now);
-        shelf.look(wanted, now).settled().unwrap_or_else(|| Err("the keys are gone".to_owned()))
+        shelf.land(outcome, now);
+        shelf
+            .kept(now)
+            .map_or_else(|| Err(shelf.failure.clone().unwrap_or_default()), |kept| Ok(Arc::clone(&kept.keys)))
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -103,8 +98,13 @@ impl Look {
 }
 
 impl Shelf {
+    /// What there is, also if it has aged.
+    fn kept(&self, now: SystemTime) -> Option<&Kept> {
+        self.kept.as_ref().filter(|kept| now < kept.ages + STALE)
+    }
+
     fn look(&self, wanted: Wanted<'_>, now: SystemTime) -> Look {
-        let kept = self.kept.as_ref().filter(|kept| now < kept.ages + STALE);
+        let kept = self.kept(now);
         let pause = if kept.is_some() { PAUSE } else { PAUSE_EMPTY };
         let lately = self.asked.is_some_and(|asked| now < asked + pause);
         match kept {
@@ -112,17 +112,12 @@ impl Shelf {
             None => Look::Fetch,
             Some(kept) if lately => Look::Serve(Arc::clone(&kept.keys)),
             Some(kept) if kept.ages <= now => Look::Fetch,
-            Some(kept) if self.may_be_new(wanted, &kept.keys, now) => Look::Fetch,
+            Some(kept) if kept.keys.find(wanted.kid, wanted.alg).is_none() => Look::Fetch,
             Some(kept) => Look::Serve(Arc::clone(&kept.keys)),
         }
     }
 
-    fn may_be_new(&self, wanted: Wanted<'_>, keys: &Keys, now: SystemTime) -> bool {
-        let since = self.unknown.get(&wanted.kid.map(str::to_owned));
-        keys.find(wanted.kid, wanted.alg).is_none() && since.is_none_or(|since| *since + UNKNOWN <= now)
-    }
-
-    fn land(&mut self, outcome: Result<(Keys, Duration), String>, wanted: Wanted<'_>, now: SystemTime) {
+    fn land(&mut self, outcome: Result<(Keys, Duration), String>, now: SystemTime) {
         let first = self.kept.is_none();
         self.asked = Some(now);
         let (keys, kept_for) = match outcome {
@@ -134,10 +129,6 @@ impl Shelf {
         };
         // The pause is between two questions for a key that is new. The first keys are none of those.
         self.asked = self.asked.filter(|_| !first);
-        self.unknown.retain(|_, since| now < *since + UNKNOWN);
-        if keys.find(wanted.kid, wanted.alg).is_none() && self.unknown.len() < MOST_UNKNOWN {
-            self.unknown.insert(wanted.kid.map(str::to_owned), now);
-        }
         self.kept = Some(Kept { keys: Arc::new(keys), ages: now + kept_for });
         self.failure = None;
     }
@@ -176,7 +167,7 @@ mod tests {
 
         /// Whether the key is found at the time, and how often the issuer was asked by then.
         async fn find(&self, kid: &str, seconds: u64) -> Result<(bool, usize), String> {
-            let wanted = Wanted { kid: Some(kid), alg: Alg::Rs256 };
+            let wanted = Wanted { kid: Some(kid), alg: Alg::RS256 };
             let keys = self.jwks.keys(wanted, at(seconds)).await?;
             Ok((keys.find(wanted.kid, wanted.alg).is_some(), self.played.fetches()))
         }
@@ -212,24 +203,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_name_that_nobody_has_is_remembered_for_a_while() {
+    async fn a_name_that_nobody_has_is_asked_for_once_in_thirty_seconds() {
         let world = World::new();
-        for (seconds, fetches) in [(0, 1), (29, 1), (30, 2), (59, 2), (60, 3)] {
+        for (seconds, fetches) in [(0, 1), (1, 2), (30, 2), (31, 3), (60, 3), (61, 4)] {
             assert_eq!(world.find("nobody", seconds).await, Ok((false, fetches)), "{seconds}");
-        }
-        // It is found as soon as the keys come for another reason.
-        world.rotate("nobody");
-        assert_eq!(world.find("another", 90).await, Ok((false, 4)));
-        assert_eq!(world.find("nobody", 91).await, Ok((true, 4)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_remembered_has_an_end() {
-        let world = World::new();
-        world.find("rsa", 0).await.unwrap();
-        for number in 1..200_u64 {
-            world.find(&number.to_string(), number * 30).await.unwrap();
-            assert!(world.jwks.shelf().unknown.len() <= MOST_UNKNOWN);
         }
     }
 

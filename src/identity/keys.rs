@@ -18,7 +18,7 @@ pub(super) const LONGEST: usize = 256 * 1024;
 const MOST: usize = 64;
 /// What no public key has (RFC 7518 §6.2.2, §6.3.2 and §6.4.1). One that has
 /// it is known to whoever has read the set.
-const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+pub const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// The keys of an issuer that we would trust.
 #[derive(Debug)]
@@ -71,6 +71,11 @@ impl Keys {
         self.0.len()
     }
 
+    /// Whether any of them may verify by this algorithm.
+    pub fn fits(&self, alg: Alg) -> bool {
+        self.0.iter().any(|key| key.fits.contains(&alg))
+    }
+
     /// Whether no token could be verified.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -119,11 +124,11 @@ fn public(key: &Map<String, Value>) -> Option<(&'static [Alg], DecodingKey)> {
             let strong = (2048..=8192).contains(&bits(modulus)) && is_exponent(exponent);
             strong.then(|| (&Alg::RSA[..], DecodingKey::from_rsa_raw_components(modulus, exponent)))
         }
-        ("EC", Some("P-256")) => Some((&[Alg::Es256], point(&number("x")?, &number("y")?, 32)?)),
-        ("EC", Some("P-384")) => Some((&[Alg::Es384], point(&number("x")?, &number("y")?, 48)?)),
+        ("EC", Some("P-256")) => Some((&[Alg::ES256], point(&number("x")?, &number("y")?, 32)?)),
+        ("EC", Some("P-384")) => Some((&[Alg::ES384], point(&number("x")?, &number("y")?, 48)?)),
         ("OKP", Some("Ed25519")) => {
             let point = number("x")?;
-            (point.len() == 32).then(|| (&[Alg::EdDsa][..], DecodingKey::from_ed_der(&point)))
+            (point.len() == 32).then(|| (&[Alg::EdDSA][..], DecodingKey::from_ed_der(&point)))
         }
         _ => None,
     }
@@ -192,14 +197,14 @@ mod tests {
         let all = keys(&[merge(&rsa.jwk, &json!({ "alg": "PS512" }))]).unwrap();
         assert!(all.0[0].verify(&token(rsa, "PS512")));
         assert!(!all.0[0].verify(&token(rsa, "RS256")));
-        assert!(all.find(Some("rsa"), Alg::Rs256).is_none());
+        assert!(all.find(Some("rsa"), Alg::RS256).is_none());
     }
 
     #[test]
     fn a_changed_token_does_not_hold() {
         let signer = &signers()[1];
         let all = keys(std::slice::from_ref(&signer.jwk)).unwrap();
-        let key = all.find(None, Alg::Es256).unwrap();
+        let key = all.find(None, Alg::ES256).unwrap();
         let holds = |change: &dyn Fn(&mut Unverified)| {
             let mut token = token(signer, "ES256");
             change(&mut token);
@@ -321,16 +326,16 @@ mod tests {
             let list: Vec<Value> = list.iter().copied().cloned().collect();
             assert_eq!(keys(&list).unwrap().find(kid, alg).is_some(), found, "{kid:?} {alg:?}");
         };
-        check(&[&rsa, &p256], None, Alg::Rs256, true);
-        check(&[&rsa, &p256], None, Alg::Es256, true);
-        check(&[&rsa, &p256], None, Alg::Es384, false);
-        check(&[&rsa, &other], None, Alg::Rs256, false);
-        check(&[&rsa, &other], Some("other"), Alg::Rs256, true);
-        check(&[&rsa, &other], Some("another"), Alg::Rs256, false);
-        check(&[&rsa, &other], Some("../../etc/passwd"), Alg::Rs256, false);
-        check(&[&rsa, &p256], Some("rsa"), Alg::Es256, false);
-        check(&[&nameless], Some("rsa"), Alg::Rs256, false);
-        check(&[&nameless, &nameless], None, Alg::Rs256, false);
-        check(&[], None, Alg::Rs256, false);
+        check(&[&rsa, &p256], None, Alg::RS256, true);
+        check(&[&rsa, &p256], None, Alg::ES256, true);
+        check(&[&rsa, &p256], None, Alg::ES384, false);
+        check(&[&rsa, &other], None, Alg::RS256, false);
+        check(&[&rsa, &other], Some("other"), Alg::RS256, true);
+        check(&[&rsa, &other], Some("another"), Alg::RS256, false);
+        check(&[&rsa, &other], Some("../../etc/passwd"), Alg::RS256, false);
+        check(&[&rsa, &p256], Some("rsa"), Alg::ES256, false);
+        check(&[&nameless], Some("rsa"), Alg::RS256, false);
+        check(&[&nameless, &nameless], None, Alg::RS256, false);
+        check(&[], None, Alg::RS256, false);
     }
 }

@@ -36,8 +36,6 @@ pub struct Verified<'i> {
     pub issuer: &'i str,
     /// What it says.
     pub claims: Claims,
-    /// Members of its header that would have led elsewhere, and did not.
-    pub ignored: Vec<&'static str>,
 }
 
 impl Issuers {
@@ -49,7 +47,7 @@ impl Issuers {
         let token = Unverified::parse(token)?;
         let issuer = self.of(&token)?;
         let claims = issuer.verify(&token, now).await?;
-        Ok(Verified { issuer: &issuer.name, claims, ignored: token.ignored })
+        Ok(Verified { issuer: &issuer.name, claims })
     }
 
     /// The issuer that a token names, byte by byte.

@@ -38,17 +38,11 @@ pub enum Reason {
     ClaimMismatch,
     /// Several rules would take it: grants must not depend on an order.
     AmbiguousRule,
-    /// The agent is none that the rule names.
-    AgentNotAllowed,
-    /// The session was ended.
-    SessionRevoked,
-    /// The trust that it was issued under is no longer the same.
-    TrustRotated,
 }
 
 impl Reason {
     /// Every reason, in the order in which they are looked for.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 12] = [
         Self::Malformed,
         Self::UntrustedIssuer,
         Self::BadSignature,
@@ -61,9 +55,6 @@ impl Reason {
         Self::ClaimMissing,
         Self::ClaimMismatch,
         Self::AmbiguousRule,
-        Self::AgentNotAllowed,
-        Self::SessionRevoked,
-        Self::TrustRotated,
     ];
 
     /// The code, for callers and records.
@@ -81,9 +72,6 @@ impl Reason {
             Self::ClaimMissing => "claim_missing",
             Self::ClaimMismatch => "claim_mismatch",
             Self::AmbiguousRule => "ambiguous_rule",
-            Self::AgentNotAllowed => "agent_not_allowed",
-            Self::SessionRevoked => "session_revoked",
-            Self::TrustRotated => "trust_rotated",
         }
     }
 }

@@ -208,9 +208,7 @@ async fn check_shape(claims: Value, found: &[(&str, Value)]) {
         name: "idp".to_owned(),
         url: claims["iss"].as_str().unwrap().to_owned(),
         audience: "us".to_owned(),
-        several_audiences: false,
-        access_tokens: false,
-        algs: vec![Alg::Rs256, Alg::Es384],
+        algs: vec![Alg::RS256, Alg::ES384],
         source: Source::pinned(Keys::parse(keys.as_bytes()).unwrap()),
     }]);
     for (signer, alg) in [(rsa, "RS256"), (p384, "ES384")] {

@@ -46,9 +46,8 @@ impl Idp {
         let client = Client::new(&Roots::new(None).unwrap(), Reach::Public { except }).unwrap();
         let url = format!("http://{}/idp", upstream.address);
         let source = Source::discovered(client, &url, Vec::new(), true);
-        let (name, audience, algs) = ("idp".to_owned(), "us".to_owned(), Alg::USUAL.to_vec());
-        let issuer =
-            Issuer { name, url, audience, several_audiences: false, access_tokens: false, algs, source };
+        let (name, audience, algs) = ("idp".to_owned(), "us".to_owned(), vec![Alg::RS256, Alg::ES256]);
+        let issuer = Issuer { name, url, audience, algs, source };
         Self { upstream, pair, issuers: Issuers(vec![issuer]) }
     }
 
